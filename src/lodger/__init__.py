@@ -1,0 +1,1 @@
+"""Background jobs that lodge in the database your application already has."""
