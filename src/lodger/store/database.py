@@ -1,0 +1,286 @@
+"""Connections: a small pool of the process's own, every connection in autocommit mode.
+
+Single statements run as they are; ``transaction()`` brackets several. SQLAlchemy gives the pool, the
+drivers' dialects and the judgement of what is a lost connection; statements go straight to the driver's
+cursor. On SQLite every write of Lodger's queues on a side-file lock first: SQLite's own wait is unfair
+and would starve enqueuers for seconds behind a busy worker.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import create_engine, event
+from sqlalchemy.engine import Engine
+from sqlalchemy.pool import PoolProxiedConnection
+
+from lodger.errors import ConfigurationError
+from lodger.store.faults import is_transient
+from lodger.store.filelock import FileLock
+from lodger.store.sql import DialectName, Params, ParamStyle, Statement, Tables
+from lodger.store.url import DatabaseUrl, parse
+
+T = TypeVar("T")
+
+SQLITE_MINIMUM: Final = (3, 35, 0)
+BUSY_SECONDS: Final = 5.0
+CONNECT_SECONDS: Final = 10
+BEGIN: Final[dict[DialectName, str]] = {
+    "postgresql": "BEGIN",
+    "mysql": "START TRANSACTION",
+    "sqlite": "BEGIN IMMEDIATE",
+}
+
+
+class Conn:
+    """One connection, used by one thread at a time."""
+
+    def __init__(self, raw: Any, dialect: DialectName, tables: Tables, lock: FileLock | None) -> None:
+        """Wrap the driver's connection ``raw``; ``lock`` is SQLite's writers' queue."""
+        self.raw = raw
+        self.dialect = dialect
+        self.tables = tables
+        self._style: ParamStyle = "named" if dialect == "sqlite" else "pyformat"
+        self._cursor = raw.cursor()
+        self._lock = lock
+        self._in_transaction = False
+
+    def rows(self, statement: Statement, **params: Any) -> list[Any]:
+        """Run a statement that answers rows; return them as tuples."""
+        self._cursor.execute(statement.render(self.dialect, self.tables, self._style)[0], params)
+        return list(self._cursor.fetchall())
+
+    def dicts(self, statement: Statement, **params: Any) -> list[dict[str, Any]]:
+        """Run a statement that answers rows; return them by column name."""
+        rows = self.rows(statement, **params)
+        names = [column[0] for column in self._cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def value(self, statement: Statement, **params: Any) -> Any:
+        """Return the first column of the first row, or None."""
+        rows = self.rows(statement, **params)
+        return rows[0][0] if rows else None
+
+    def write(self, statement: Statement, **params: Any) -> int:
+        """Run a statement that writes; return how many rows it matched."""
+        with self._writing():
+            self._cursor.execute(statement.render(self.dialect, self.tables, self._style)[0], params)
+            return int(self._cursor.rowcount)
+
+    def write_rows(self, statement: Statement, **params: Any) -> list[Any]:
+        """Run a statement that writes and answers rows (RETURNING)."""
+        with self._writing():
+            return self.rows(statement, **params)
+
+    def write_many(self, statement: Statement, batch: Sequence[Params]) -> int:
+        """Run a statement once per row of ``batch``; return how many rows matched in all."""
+        with self._writing():
+            self._cursor.executemany(statement.render(self.dialect, self.tables, self._style)[0], batch)
+            return int(self._cursor.rowcount)
+
+    def run(self, sql: str, params: Any = ()) -> None:
+        """Run SQL text in the driver's own parameter style (migrations, bulk inserts)."""
+        with self._writing():
+            self._cursor.execute(sql, params) if params else self._cursor.execute(sql)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit what happens inside together, or nothing of it."""
+        with self._lock or _NO_LOCK:
+            self._cursor.execute(BEGIN[self.dialect])
+            self._in_transaction = True
+            try:
+                yield
+                self._cursor.execute("COMMIT")
+            except BaseException:
+                self._roll_back()
+                raise
+            finally:
+                self._in_transaction = False
+
+    def _roll_back(self) -> None:
+        try:
+            self._cursor.execute("ROLLBACK")
+        except Exception:  # noqa: BLE001, S110 - the connection is gone, and with it the transaction
+            pass
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        if self._in_transaction or self._lock is None:
+            yield
+        else:
+            with self._lock:
+                yield
+
+
+class _NoLock:
+    """Stands where an engine needs no queue for its writers."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+_NO_LOCK: Final = _NoLock()
+
+
+class Database:
+    """The database of one app, as one process sees it. Opens nothing until it is first used."""
+
+    def __init__(self, url: str | DatabaseUrl, *, tables: Tables | None = None, pool_size: int = 5) -> None:
+        """Parse ``url``; keep at most ``pool_size`` connections (more are refused, they wait)."""
+        self.url = url if isinstance(url, DatabaseUrl) else parse(url)
+        self.dialect = self.url.dialect
+        self.tables = tables or Tables()
+        self._pool_size = pool_size
+        self._engine: Engine | None = None
+        self._guard = threading.Lock()
+        _forget_after_fork(self)
+
+    @property
+    def engine(self) -> Engine:
+        """Return SQLAlchemy's engine, made on first use."""
+        with self._guard:
+            if self._engine is None:
+                self._engine = _make_engine(self.url, self._pool_size)
+            return self._engine
+
+    @contextmanager
+    def connect(self) -> Iterator[Conn]:
+        """Lend a connection; one that broke is thrown away and not lent again."""
+        raw = self.engine.raw_connection()
+        try:
+            yield self._wrap(raw)
+        except BaseException as error:
+            if not isinstance(error, Exception) or self.is_disconnect(error, raw):
+                raw.invalidate()
+            raise
+        finally:
+            raw.close()
+
+    @contextmanager
+    def begin(self) -> Iterator[Conn]:
+        """Lend a connection inside a transaction."""
+        with self.connect() as conn, conn.transaction():
+            yield conn
+
+    def transact(self, work: Callable[[Conn], T], tries: int = 6) -> T:
+        """Return ``work(conn)`` of one committed transaction, repeated whole on passing faults."""
+        for turn in range(1, tries + 1):
+            try:
+                with self.begin() as conn:
+                    return work(conn)
+            except Exception as error:
+                if turn == tries or not is_transient(self.dialect, error):
+                    raise
+                time.sleep(random.uniform(0.3, 1.0) * min(0.01 * 3**turn, 2.0))
+        raise AssertionError
+
+    def is_disconnect(self, error: BaseException, raw: PoolProxiedConnection | None = None) -> bool:
+        """Whether ``error`` says that the connection is gone."""
+        dialect = self.engine.dialect
+        if not isinstance(error, dialect.loaded_dbapi.Error):
+            return False
+        connection: Any = raw.dbapi_connection if raw is not None else None
+        return connection is None or dialect.is_disconnect(error, connection, None)
+
+    def dispose(self) -> None:
+        """Close all pooled connections; the next use opens new ones."""
+        with self._guard:
+            engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.dispose()
+
+    def forget(self) -> None:
+        """Drop the pool without closing it: the connections belong to the parent of a fork."""
+        self._guard = threading.Lock()
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.dispose(close=False)
+
+    def _wrap(self, raw: PoolProxiedConnection) -> Conn:
+        lock = FileLock.of(f"{self.url.url.database}-lodger-lock") if self.dialect == "sqlite" else None
+        return Conn(raw, self.dialect, self.tables, lock)
+
+
+def _forget_after_fork(database: Database) -> None:
+    reference = weakref.ref(database)
+
+    def forget() -> None:
+        alive = reference()
+        if alive is not None:
+            alive.forget()
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=forget)
+
+
+def _make_engine(url: DatabaseUrl, pool_size: int) -> Engine:
+    engine = create_engine(
+        url.url,
+        isolation_level="AUTOCOMMIT",
+        pool_reset_on_return=None,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=30,
+        connect_args=_connect_args(url.dialect),
+        **({"use_native_hstore": False} if url.dialect == "postgresql" else {}),
+    )
+    event.listen(engine, "connect", {"postgresql": _set_up_postgresql, "mysql": _set_up_mysql, "sqlite": _set_up_sqlite}[url.dialect])
+    return engine
+
+
+def _connect_args(dialect: DialectName) -> dict[str, Any]:
+    match dialect:
+        case "postgresql":
+            # Nothing is prepared on the server: what was planned while a table was small is wrong when it
+            # has grown, and poolers in transaction mode lose it.
+            return {
+                "autocommit": True,
+                "prepare_threshold": None,
+                "connect_timeout": CONNECT_SECONDS,
+                "keepalives_idle": 30,
+                "keepalives_interval": 10,
+                "keepalives_count": 3,
+                "tcp_user_timeout": 45_000,
+            }
+        case "mysql":
+            return {"autocommit": True, "connect_timeout": CONNECT_SECONDS, "charset": "utf8mb4"}
+        case "sqlite":
+            return {"isolation_level": None, "timeout": BUSY_SECONDS, "check_same_thread": False}
+
+
+def _set_up_postgresql(raw: Any, _record: Any) -> None:
+    from psycopg.types.string import TextLoader
+
+    raw.autocommit = True
+    raw.adapters.register_loader("uuid", TextLoader)  # uuid.UUID objects cost half of the client's time
+
+
+def _set_up_mysql(raw: Any, _record: Any) -> None:
+    cursor = raw.cursor()
+    cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+    cursor.execute("SET SESSION time_zone = '+00:00', sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')")
+    cursor.close()
+
+
+def _set_up_sqlite(raw: Any, _record: Any) -> None:
+    import sqlite3
+
+    if sqlite3.sqlite_version_info < SQLITE_MINIMUM:
+        raise ConfigurationError("SQLite", sqlite3.sqlite_version, "3.35 or newer")
+    cursor = raw.cursor()
+    if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA journal_size_limit = 67108864")
+    cursor.close()

@@ -1,0 +1,38 @@
+"""Which database errors pass by themselves: worth repeating the whole transaction.
+
+PostgreSQL by SQLSTATE (Appendix A of its manual), MariaDB and MySQL by error number, SQLite by name.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from lodger.store.sql import DialectName
+
+# serialization, deadlock, lock timeout, shutdown and start of the server, connection, read-only, resources
+POSTGRESQL_STATES: Final = ("40001", "40P01", "55P03", "57P01", "57P02", "57P03", "25006")
+POSTGRESQL_CLASSES: Final = ("08", "53")
+# deadlock, lock wait, record changed, too many connections, read only, server gone, lost in query, shutdown
+MYSQL_NUMBERS: Final = frozenset({1213, 1205, 1020, 1040, 1053, 1290, 1836, 2002, 2003, 2006, 2013, 2055, 3572, 1927})
+SQLITE_WORDS: Final = ("locked", "busy", "readonly", "read-only", "read only", "disk is full", "disk i/o error", "unable to open")
+
+
+def is_transient(dialect: DialectName, error: BaseException) -> bool:
+    """Whether the same transaction may succeed later."""
+    root: Any = getattr(error, "orig", None) or error
+    match dialect:
+        case "postgresql":
+            return _postgresql(root)
+        case "mysql":
+            number = root.args[0] if root.args else None
+            return number in MYSQL_NUMBERS or number == 0 and type(root).__name__ == "InterfaceError"
+        case "sqlite":
+            text = str(root).lower()
+            return type(root).__name__ == "OperationalError" and any(word in text for word in SQLITE_WORDS)
+
+
+def _postgresql(error: Any) -> bool:
+    state = getattr(error, "sqlstate", None)
+    if state is None:  # psycopg raises OperationalError without a state when the connection broke
+        return type(error).__name__ in {"OperationalError", "InterfaceError", "ConnectionTimeout", "AdminShutdown"}
+    return state in POSTGRESQL_STATES or state[:2] in POSTGRESQL_CLASSES

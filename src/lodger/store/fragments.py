@@ -1,0 +1,16 @@
+"""Pieces of SQL that several statements share."""
+
+from __future__ import annotations
+
+from lodger.store.sql import Terms
+
+
+def release_unique(t: Terms, table: str = "") -> str:
+    """Return the assignment that lets go of the unique key, unless its window is still open."""
+    dot = f"{table}." if table else ""
+    return f"unique_slot = CASE WHEN {dot}unique_until > {t.now} THEN {dot}unique_slot END"
+
+
+def leave_state() -> str:
+    """Return the assignments that take a run out of every index of a state."""
+    return "ready_queue = NULL, scheduled_at = NULL, owner = NULL"
