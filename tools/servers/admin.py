@@ -19,12 +19,11 @@ CONNECTION_ERRORS = (psycopg.OperationalError, pymysql.err.OperationalError)
 
 def create_database(server_url: str, name: str) -> str:
     """Create an empty database and return its URL."""
+    # template0 has no sessions that could be in the way.
+    template = " TEMPLATE template0" if _is_postgresql(server_url) else ""
+    statement = f"CREATE DATABASE {_identifier(name)}{template}"
     with cursor(server_url) as sql:
-        if _is_postgresql(server_url):
-            # template0 has no sessions that could be in the way; WAL_LOG avoids the two checkpoints of FILE_COPY.
-            sql.execute(f"CREATE DATABASE {_identifier(name)} TEMPLATE template0 STRATEGY wal_log")
-        else:
-            sql.execute(f"CREATE DATABASE {_identifier(name)}")
+        sql.execute(statement)
     return urlsplit(server_url)._replace(path=f"/{name}").geturl()
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import time
 from contextlib import suppress
 
 import psutil
@@ -30,7 +31,22 @@ def kill_tree(pid: int, created: float) -> None:
         for member in family:
             with suppress(psutil.NoSuchProcess):
                 member.kill()
-        psutil.wait_procs(family, timeout=10)
+        wait_until_dead(family)
+
+
+def wait_until_dead(family: list[psutil.Process]) -> None:
+    """Wait, at most 10 s; a zombie has let go of everything, and an init that reaps late or never is not our affair."""
+    deadline = time.monotonic() + 10
+    while any(alive(member) for member in family) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def alive(process: psutil.Process) -> bool:
+    """Whether it still has memory and files."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def main(directory: str) -> None:
