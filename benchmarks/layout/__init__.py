@@ -1,0 +1,1 @@
+"""Which table layout and which statement shapes the queue should use, measured with raw drivers."""
