@@ -208,7 +208,7 @@ class Database:
             engine.dispose(close=False)
 
     def _wrap(self, raw: PoolProxiedConnection) -> Conn:
-        lock = FileLock.of(f"{self.url.url.database}-lodger-lock") if self.dialect == "sqlite" else None
+        lock = FileLock.of(f"{self.url.path}-lodger-lock") if self.dialect == "sqlite" else None
         return Conn(raw, self.dialect, self.tables, lock)
 
 

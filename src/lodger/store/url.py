@@ -42,10 +42,15 @@ class DatabaseUrl:
         return self.url.render_as_string(hide_password=True)
 
     @property
+    def path(self) -> str:
+        """Return the path of SQLite's file, also when it is written as a URI (``file:…?uri=true``)."""
+        return (self.url.database or "").removeprefix("file:")
+
+    @property
     def identity(self) -> str:
         """Return a short name for 'the same database', the same in every process of a host."""
         if self.dialect == "sqlite":
-            place = os.path.realpath(self.url.database or "")
+            place = os.path.realpath(self.path)
         else:
             port = self.url.port or {"postgresql": 5432, "mysql": 3306}[self.dialect]
             place = f"{self.dialect}://{(self.url.host or 'localhost').lower()}:{port}/{self.url.database}"
@@ -62,7 +67,7 @@ def parse(text: str | None) -> DatabaseUrl:
         raise DatabaseUrlMissing
     try:
         url = make_url(text)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # ValueError: the port is no number (or part of an unescaped password)
         raise ConfigurationError("DATABASE_URL", "a text that is no URL", ALLOWED) from None
     family = url.get_backend_name() if "+" in url.drivername else url.drivername
     dialect = FAMILIES.get(family)
