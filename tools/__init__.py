@@ -1,0 +1,1 @@
+"""Commands of the repository itself; none of this is installed."""

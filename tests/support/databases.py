@@ -67,7 +67,8 @@ def empty(url: str) -> bool:
     """
     with cursor(url) as sql:
         sql.execute(
-            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid())"
+            "SELECT EXISTS (SELECT FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid())"
         )
         if sql.fetchone()[0]:
             return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,10 +16,12 @@ import pymysql
 import pytest
 
 from tests.support.wait import wait_until
-from tools.servers import SERVERS, MariaDB, PostgreSQL, Server, ServerError
+from tools.servers import SERVERS, MariaDB, PostgreSQL, Server, ServerError, postgres
 from tools.servers.admin import CONNECTION_ERRORS, cursor
+from tools.servers.base import is_root
 from tools.servers.guard import alive
 from tools.servers.mariadb import BIN_DIR
+from tools.servers.postgres import from_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -162,6 +165,22 @@ def test_a_killed_starter_leaves_nothing_behind(name: str) -> None:
         starter.wait()
         wait_until(lambda: not alive(process), 15, "the server to end with its starter")
         wait_until(lambda: not Path(directory).exists(), 15, "the directory to be removed")
+
+
+def test_binaries_that_the_account_cannot_reach_are_copied(tmp_path: Path) -> None:
+    """As in a virtual environment below a closed home directory; only root has another account run the server."""
+    package = next(from_wheel()).parents[1]
+    closed = tmp_path / "closed"
+    for folder in (package, package.with_name(f"{package.name}.libs")):
+        shutil.copytree(folder, closed / folder.name, symlinks=True)
+    closed.chmod(0o700)
+    server = PostgreSQL(buffer_mb=32)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(postgres, "find_binaries", lambda: closed / package.name / "pginstall" / "bin")
+        with server:
+            started = psutil.Process(server.pid).exe()
+            copied = Path(started).is_relative_to(server.directory)
+            assert copied == is_root()
 
 
 def test_a_setting_that_stops_the_start_is_told_from_the_log() -> None:

@@ -1,7 +1,7 @@
 """What all servers have in common: a directory, a port, a process, a guard.
 
-    start() ──> running ── shut_down() / kill() ──> down, the data stay ── start() ──> running
-                   └────────────────── stop() ──> gone, the directory removed
+start() ──> running ── shut_down() / kill() ──> down, the data stay ── start() ──> running
+               └────────────────── stop() ──> gone, the directory removed
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def wait_until_dead(family: list[psutil.Process]) -> None:
 def alive(process: psutil.Process) -> bool:
     """Whether it still has memory and files."""
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
 

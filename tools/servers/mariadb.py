@@ -50,10 +50,8 @@ class MariaDB(Server):
 
     def _initialise(self) -> None:
         self._mariadbd, install_db = find_binaries()
-        self._run(
-            [install_db, "--no-defaults", *self._as_root(), f"--datadir={self._data}"]
-            + ["--auth-root-authentication-method=normal", "--skip-test-db"]
-        )
+        login = ["--auth-root-authentication-method=normal", "--skip-test-db"]
+        self._run([install_db, "--no-defaults", *self._as_root(), f"--datadir={self._data}", *login])
 
     def _command(self) -> list[str | Path]:
         options = [f"--{name}={value}" for name, value in self.settings().items()]
@@ -108,9 +106,7 @@ def install() -> None:
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
         for command in ("apt-get update", INSTALL_COMMAND):
             try:
-                done = subprocess.run(
-                    command.split(), env=environment, capture_output=True, text=True, check=False
-                )
+                done = subprocess.run(command.split(), env=environment, capture_output=True, text=True, check=False)
             except FileNotFoundError:
                 raise ServerError(missing("on this machine, which has no apt-get")) from None
             if done.returncode != 0:

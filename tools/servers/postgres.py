@@ -54,10 +54,10 @@ class PostgreSQL(Server):
         self._bin = find_binaries()
         if not self._runs_from(self._bin):
             self._bin = self._copy_of(self._bin)
-        self._run(
-            [self._bin / "initdb", "--pgdata", self._data, "--username=postgres", "--auth=trust"]
-            + ["--encoding=UTF8", "--locale=C", "--no-sync"]  # nothing to lose yet; the server itself does sync
-        )
+        login = ["--username=postgres", "--auth=trust"]
+        # Not synced: there is nothing to lose yet. The server itself does sync.
+        plain = ["--encoding=UTF8", "--locale=C", "--no-sync"]
+        self._run([self._bin / "initdb", "--pgdata", self._data, *login, *plain])
 
     def _command(self) -> list[str | Path]:
         options = [part for item in self.settings().items() for part in ("-c", "=".join(item))]
@@ -78,11 +78,15 @@ class PostgreSQL(Server):
         return True
 
     def _copy_of(self, binaries: Path) -> Path:
-        copy = self.directory / "install"
-        shutil.copytree(binaries.parent, copy, symlinks=True)
-        for path in [copy, *copy.rglob("*")]:
-            shutil.chown(path, self._account(), follow_symlinks=False)
-        return copy / binaries.name
+        package, copy = binaries.parents[1], self.directory / "copy"
+        # The libraries lie beside the package, and the programs know the way from one to the other.
+        for folder in (package, package.with_name(f"{package.name}.libs")):
+            if folder.is_dir():
+                shutil.copytree(folder, copy / folder.name, symlinks=True)
+        if account := self._account():
+            for path in [copy, *copy.rglob("*")]:
+                os.chown(path, pwd.getpwnam(account).pw_uid, -1, follow_symlinks=False)
+        return copy / binaries.relative_to(package.parent)
 
 
 def find_binaries() -> Path:
