@@ -48,7 +48,7 @@ def test_the_order_gives_each_place_its_own_parameter(names: list[str]) -> None:
 
 
 def test_percent_signs_are_doubled_only_where_the_driver_halves_them() -> None:
-    """pyformat and format go through Python's % operator."""
+    """Pyformat and format go through Python's % operator."""
     texts = {style: restyle("50% :a", style)[0] for style in ("named", "pyformat", "numeric", "format", "qmark")}
     assert texts == {
         "named": "50% :a",
