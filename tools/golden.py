@@ -75,9 +75,9 @@ def golden_files() -> dict[str, str]:
     return files
 
 
-def compare(files: dict[str, str]) -> Iterator[str]:
+def compare(files: dict[str, str], folder: Path = FOLDER) -> Iterator[str]:
     """What differs between the folder and `files`, told as a diff."""
-    there = {path.name: path.read_text() for path in FOLDER.glob("*.sql")}
+    there = {path.name: path.read_text() for path in folder.glob("*.sql")}
     for name in sorted(there.keys() | files.keys()):
         before, after = there.get(name, ""), files.get(name, "")
         if before != after:
@@ -87,14 +87,14 @@ def compare(files: dict[str, str]) -> Iterator[str]:
             yield "\n".join(line.rstrip("\n") for line in lines)
 
 
-def write(files: dict[str, str]) -> None:
+def write(files: dict[str, str], folder: Path = FOLDER) -> None:
     """Make the folder hold `files` and no other SQL."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    for path in FOLDER.glob("*.sql"):
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob("*.sql"):
         if path.name not in files:
             path.unlink()
     for name, text in files.items():
-        (FOLDER / name).write_text(text)
+        (folder / name).write_text(text)
 
 
 def store_modules() -> Iterator[ModuleType]:
