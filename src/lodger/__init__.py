@@ -1,1 +1,61 @@
-"""Background jobs that lodge in the database your application already has."""
+"""Lodger: background jobs on the app's own SQL database."""
+
+from lodger.app import Lodger
+from lodger.client.handle import RunHandle
+from lodger.client.job import Call, Job
+from lodger.errors import (
+    ConfigurationError,
+    InvalidInput,
+    LeaseLost,
+    LodgerError,
+    ResultTimeout,
+    RunCancelled,
+    RunFailed,
+    RunNotFound,
+    SchemaError,
+    UniqueConflict,
+    WrongStatus,
+)
+from lodger.model.answers import Cancel, Interrupted, RetryAfter, Snooze
+from lodger.model.middleware import Middleware
+from lodger.model.retry import Retry
+from lodger.model.run import Attempt, LogLine, Progress, RunError, RunRecord
+from lodger.model.status import Status
+from lodger.model.unique import Unique
+from lodger.worker.context import Run, SyncRun
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Attempt",
+    "Call",
+    "Cancel",
+    "ConfigurationError",
+    "Interrupted",
+    "InvalidInput",
+    "Job",
+    "LeaseLost",
+    "LodgerError",
+    "Lodger",
+    "LogLine",
+    "Middleware",
+    "Progress",
+    "ResultTimeout",
+    "Retry",
+    "RetryAfter",
+    "Run",
+    "RunCancelled",
+    "RunError",
+    "RunFailed",
+    "RunHandle",
+    "RunNotFound",
+    "RunRecord",
+    "SchemaError",
+    "Snooze",
+    "Status",
+    "SyncRun",
+    "Unique",
+    "UniqueConflict",
+    "WrongStatus",
+    "__version__",
+]

@@ -10,6 +10,7 @@ is told): the next status, the wait before it, what is refunded and what is coun
     Crashed         SCHEDULED or FAILED      spent      crashes (cap 3)
     Snoozed         SCHEDULED                refunded
     Stopped         QUEUED                   refunded   interruptions (cap 100)
+    Mismatched      SCHEDULED or FAILED      refunded   interruptions (cap 20)
     Cancelled       CANCELLED                spent
     Expired         CANCELLED                refunded
 """
@@ -28,6 +29,8 @@ from lodger.model.status import Status
 MAX_CRASHES: Final = 3
 MAX_INTERRUPTIONS: Final = 100
 MAX_LOST: Final = 20
+MAX_MISMATCHES: Final = 20
+MISMATCH_SECONDS: Final = 15.0
 """Refunds have caps of their own, or a run that takes its host down would be run for ever."""
 
 
@@ -40,6 +43,7 @@ class OutcomeKind(StrEnum):
     CRASHED = "CRASHED"
     SNOOZED = "SNOOZED"
     INTERRUPTED = "INTERRUPTED"
+    MISMATCHED = "MISMATCHED"
     CANCELLED = "CANCELLED"
     EXPIRED = "EXPIRED"
     LOST = "LOST"
@@ -99,7 +103,14 @@ class Expired:
     """The run was claimed after its expiry; it did not start."""
 
 
-Ending = Returned | Raised | TimedOut | Crashed | Snoozed | Stopped | Cancelled | Expired
+@dataclass(frozen=True, slots=True)
+class Mismatched:
+    """The stored arguments do not fit the job's signature here: two releases are running at once, or a mistake."""
+
+    error: RunError
+
+
+Ending = Returned | Raised | TimedOut | Crashed | Snoozed | Stopped | Cancelled | Expired | Mismatched
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,6 +150,8 @@ def decide(run: ClaimedRun, ending: Ending, retry: Retry, rand: random.Random) -
             )
         case Stopped():
             return _stopped(run)
+        case Mismatched(error):
+            return _mismatched(run, error)
         case Cancelled(reason):
             error = RunError(type="Cancelled", message=reason)
             return Outcome(run=run, kind=OutcomeKind.CANCELLED, status=Status.CANCELLED, error=error)
@@ -184,6 +197,20 @@ def _crashed(run: ClaimedRun, how: str, retry: Retry, rand: random.Random) -> Ou
         delay_seconds=outcome.delay_seconds,
         error=error,
         crashed=True,
+    )
+
+
+def _mismatched(run: ClaimedRun, error: RunError) -> Outcome:
+    """Wait for a worker of the other release (5 minutes in all), then say what does not fit."""
+    if run.interruptions + 1 >= MAX_MISMATCHES:
+        return Outcome(run=run, kind=OutcomeKind.MISMATCHED, status=Status.FAILED, error=error)
+    return Outcome(
+        run=run,
+        kind=OutcomeKind.MISMATCHED,
+        status=Status.SCHEDULED,
+        delay_seconds=MISMATCH_SECONDS,
+        error=error,
+        refund=True,
     )
 
 

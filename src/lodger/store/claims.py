@@ -65,6 +65,7 @@ def _due(t: Terms) -> str:
     return (
         f"WHERE ready_queue = :queue AND {t.among('job', 'jobs')}\n"
         f"  AND EXISTS (SELECT 1 FROM {t.worker} AS w WHERE w.id = :owner AND w.dead_at IS NULL)\n"
+        f"  AND NOT EXISTS (SELECT 1 FROM {t.queue} AS q WHERE q.name = :queue AND q.paused_at IS NOT NULL)\n"
         f"  ORDER BY claim_rank, run_at, id LIMIT :limit {t.for_update(skip_locked=True)}"
     )
 

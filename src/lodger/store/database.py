@@ -193,6 +193,10 @@ class Database:
         connection: Any = raw.dbapi_connection if raw is not None else None
         return connection is None or dialect.is_disconnect(error, connection, None)
 
+    def is_passing(self, error: BaseException) -> bool:
+        """Whether the same transaction may succeed later."""
+        return is_transient(self.dialect, error)
+
     def dispose(self) -> None:
         """Close all pooled connections; the next use opens new ones."""
         with self._guard:

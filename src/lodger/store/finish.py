@@ -218,7 +218,7 @@ def _fields(outcome: Outcome) -> dict[str, Any]:
         "delay_us": microseconds(outcome.delay_seconds),
         "refund": 1 if outcome.refund else 0,
         "crashed": 1 if outcome.crashed else 0,
-        "interrupted": 1 if outcome.kind == "INTERRUPTED" else 0,
+        "interrupted": 1 if outcome.kind in ("INTERRUPTED", "MISMATCHED") else 0,
         "result": outcome.result,
         "error": error_text(error.type, error.message) if error else None,
     }

@@ -87,7 +87,7 @@ def _settle(dialect: DialectName, run: NewRun, unique: Unique) -> Steps[Inserted
 @statement
 def unique_holder(t: Terms) -> str:
     """Who holds this unique slot."""
-    return f"SELECT id, status FROM {t.run} WHERE unique_slot = :slot"
+    return f"SELECT id, status FROM {t.run} WHERE unique_slot = :slot {t.latest()}"
 
 
 @statement

@@ -66,6 +66,21 @@ def _free_crashed(conn: Conn, row: Any, exit_text: str, *, alone: bool) -> Freed
     return Freed(id_out(key), job, status)
 
 
+def free_stopped(conn: Conn, worker: str, engine: int) -> list[Freed]:
+    """Free what an engine still held when its worker stopped: interrupted, the attempt refunded.
+
+    Call it inside a transaction.
+    """
+    freed: list[Freed] = []
+    for row in conn.rows(runs_of_engine, owner=id_in(conn.dialect, worker), engine=engine):
+        key, job, fence, attempt, *_, cancel = row
+        status = "CANCELLED" if cancel else "QUEUED"
+        message = "its worker stopped before it ended"
+        _write(conn, key, fence, status, "INTERRUPTED", message, attempt, refund=int(not cancel), interrupted=1)
+        freed.append(Freed(id_out(key), job, status))
+    return freed
+
+
 def free_silent(conn: Conn, worker: str) -> list[Freed] | None:
     """Mark a silent worker dead and free its runs; None when it beat meanwhile or somebody was faster.
 
@@ -147,6 +162,7 @@ def _write(  # noqa: PLR0913 - one call per freed run, every argument a column
     crashed: int = 0,
     suspect: int = 0,
     lost: int = 0,
+    interrupted: int = 0,
 ) -> None:
     kind = outcome.capitalize()
     conn.write(
@@ -162,6 +178,7 @@ def _write(  # noqa: PLR0913 - one call per freed run, every argument a column
         crashed=crashed,
         suspect=suspect,
         lost=lost,
+        interrupted=interrupted,
         error=None if status == "QUEUED" else error_text(kind, message),
     )
 
@@ -190,6 +207,7 @@ UPDATE {t.run} SET status = :status, owner = NULL, fence = fence + 1,
   completed_at = CASE WHEN {waits} THEN NULL ELSE {t.now} END,
   unique_slot = CASE WHEN {waits} THEN unique_slot ELSE {slot} END,
   attempt = attempt - :refund, crashes = crashes + :crashed, lost = lost + :lost,
+  interruptions = interruptions + :interrupted,
   suspect = CASE WHEN :suspect = 1 THEN 1 ELSE suspect END,
   cancel_requested = 0, error = :error
 WHERE id = :id AND status = 'RUNNING' AND fence = :fence"""

@@ -130,29 +130,31 @@ def cancel(dialect: DialectName, run_id: str, *, force: bool = False) -> Steps[S
                 return Status.CANCELLED
         elif (yield Step(ask_to_stop, key)):
             return Status.RUNNING
-        status = yield from _status(dialect, run_id)
+        status, asked = yield from _status(dialect, run_id)
+        if asked and not force and status is Status.RUNNING:
+            return status  # asked before: some drivers of MySQL count changed rows, not matched ones
         if status.is_terminal:
             raise WrongStatus(run_id, status, "cancel", "SCHEDULED, BLOCKED, QUEUED, RUNNING")
     raise WrongStatus(run_id, status, "cancel", "a run that does not change all the time")
 
 
-def _status(dialect: DialectName, run_id: str) -> Steps[Status]:
+def _status(dialect: DialectName, run_id: str) -> Steps[tuple[Status, bool]]:
     rows = yield Step(status_of, {"id": id_in(dialect, run_id)}, answers=True)
     if not rows:
         raise RunNotFound(run_id)
-    return Status(rows[0][0])
+    return Status(rows[0][0]), bool(rows[0][1])
 
 
 @statement
 def status_of(t: Terms) -> str:
-    """The status of a run."""
-    return f"SELECT status FROM {t.run} WHERE id = :id"
+    """The status of a run, and whether it was asked to stop."""
+    return f"SELECT status, cancel_requested FROM {t.run} WHERE id = :id {t.latest()}"
 
 
 @statement
 def lease_of(t: Terms) -> str:
     """Fence and attempt of a running run."""
-    return f"SELECT fence, attempt FROM {t.run} WHERE id = :id AND status = 'RUNNING'"
+    return f"SELECT fence, attempt FROM {t.run} WHERE id = :id AND status = 'RUNNING' {t.for_update()}"
 
 
 @statement
@@ -186,7 +188,7 @@ def retry(dialect: DialectName, run_id: str) -> Steps[str]:
     """
     key = {"id": id_in(dialect, run_id)}
     if not (yield Step(retry_ended, key)):
-        status = yield from _status(dialect, run_id)
+        status, _ = yield from _status(dialect, run_id)
         raise WrongStatus(run_id, status, "retry", "SUCCEEDED, FAILED, CANCELLED")
     rows = yield Step(queue_of, key, answers=True)
     return str(rows[0][0])

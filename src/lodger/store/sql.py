@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 DialectName: TypeAlias = Literal["postgresql", "mysql", "sqlite"]
-ParamStyle: TypeAlias = Literal["named", "pyformat", "numeric"]
+ParamStyle: TypeAlias = Literal["named", "pyformat", "numeric", "format", "qmark"]
 Params: TypeAlias = Mapping[str, Any]
 
 PARAMETER: Final = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
@@ -104,6 +104,14 @@ class Terms:
             return ""
         return "FOR UPDATE SKIP LOCKED" if skip_locked else "FOR UPDATE"
 
+    def latest(self) -> str:
+        """Return the clause with which a read inside the app's transaction sees what is committed by now.
+
+        MariaDB and MySQL would answer from the transaction's snapshot (REPEATABLE READ is their default) and
+        not see the row that has just stopped an insert.
+        """
+        return "LOCK IN SHARE MODE" if self.dialect == "mysql" else ""
+
     def among(self, column: str, parameter: str) -> str:
         """Return ``column`` is one of the texts in ``parameter``, as constant text.
 
@@ -135,7 +143,7 @@ class Statement:
         return f"Statement({self.name})"
 
     def render(self, dialect: DialectName, tables: Tables, style: ParamStyle) -> tuple[str, tuple[str, ...]]:
-        """Return the SQL and, for the numeric style, the parameters' order."""
+        """Return the SQL and, for the styles without names, the parameters' order."""
         key = (dialect, tables, style)
         found = self._rendered.get(key)
         if found is None:
@@ -150,13 +158,21 @@ def statement(build: Callable[[Terms], str]) -> Statement:
 
 
 def restyle(sql: str, style: ParamStyle) -> tuple[str, tuple[str, ...]]:
-    """Return ``sql`` with its ``:name`` parameters in the driver's ``style``, and their order."""
+    """Return ``sql`` with its ``:name`` parameters in the driver's ``style``, and their order.
+
+    The order is empty for the styles with names, which take a mapping. "numeric" names each parameter
+    once; "format" and "qmark" repeat what is used twice.
+    """
     order: list[str] = []
 
     def numbered(match: re.Match[str]) -> str:
         if match[1] not in order:
             order.append(match[1])
         return f"${order.index(match[1]) + 1}"
+
+    def placed(match: re.Match[str]) -> str:
+        order.append(match[1])
+        return "%s" if style == "format" else "?"
 
     match style:
         case "named":
@@ -165,6 +181,10 @@ def restyle(sql: str, style: ParamStyle) -> tuple[str, tuple[str, ...]]:
             return PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%")), ()
         case "numeric":
             return PARAMETER.sub(numbered, sql), tuple(order)
+        case "format":
+            return PARAMETER.sub(placed, sql.replace("%", "%%")), tuple(order)
+        case "qmark":
+            return PARAMETER.sub(placed, sql), tuple(order)
 
 
 def joined(names: Sequence[str], dialect: DialectName) -> Any:

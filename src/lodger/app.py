@@ -1,0 +1,320 @@
+"""Lodger: the object an app declares its jobs on. It knows everyone; nobody knows it."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import inspect
+import os
+import typing
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
+
+from lodger import settings as settings_module
+from lodger.client.handle import RunHandle
+from lodger.client.job import Call, Job, NamedJob
+from lodger.client.options import Options
+from lodger.errors import InvalidInput
+from lodger.model.arguments import POSITIONAL, Arguments, Result
+from lodger.model.job import NAME, ExecutorName, JobSpec, Registry, checked_name
+from lodger.model.middleware import Middleware
+from lodger.model.payload import encode
+from lodger.model.retry import Retry
+from lodger.model.run import Attempt, LogLine, OnCrash, RunRecord
+from lodger.model.status import Status
+from lodger.worker.context import Run, SyncRun
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from lodger.client.gateway import Gateway
+    from lodger.client.outbox import Outbox
+    from lodger.store.database import Database
+
+P = ParamSpec("P")
+R = TypeVar("R")
+AppT = TypeVar("AppT")
+Lifespan = Callable[[AppT], AbstractAsyncContextManager[Any]]
+ResF = TypeVar("ResF", bound=Callable[[], AsyncIterator[Any]])
+
+
+class JobDecorator(typing.Protocol):
+    """What ``Lodger.job(...)`` returns: a leading Run or SyncRun is injected, not an argument."""
+
+    @overload
+    def __call__(self, function: Callable[Concatenate[Run[Any], P], Awaitable[R]]) -> Job[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[Concatenate[SyncRun[Any], P], R]) -> Job[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, Awaitable[R]]) -> Job[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, R]) -> Job[P, R]: ...
+
+
+class Lodger:
+    """Registers jobs, enqueues runs, carries the embedded worker.
+
+    ``url``: the database; else DATABASE_URL. ``app``: where this object is, as package.module:name, so that
+    worker processes can import it; else LODGER_APP. ``imports``: modules that declare more jobs. Further
+    keywords are settings (see docs/settings.md). Nothing is opened before it is needed.
+    """
+
+    def __init__(
+        self,
+        *,
+        url: str | None = None,
+        app: str | None = None,
+        imports: Sequence[str] = (),
+        middleware: Sequence[Middleware] = (),
+        **settings: Any,
+    ) -> None:
+        """Read the settings; connect to nothing."""
+        self._url = url
+        self._imports = tuple(imports)
+        self.settings = settings_module.read({"app": app, **settings})
+        self.registry = Registry(tuple(middleware))
+
+    # declaring
+
+    def job(
+        self,
+        *,
+        name: str | None = None,
+        queue: str = "default",
+        priority: int = 0,
+        timeout: float | None = None,
+        executor: ExecutorName | None = None,
+        retry: Retry | None = None,
+        on_crash: OnCrash = "retry",
+        memory_mb: int | None = None,
+        tags: Sequence[str] = (),
+    ) -> JobDecorator:
+        """Register a function as a job. Raises InvalidInput or ConfigurationError naming the bad option."""
+
+        def register(function: Callable[..., Any]) -> Any:
+            if not callable(function) or inspect.isclass(function):
+                raise InvalidInput("job", function, "a function (@lodger.job() needs its brackets)")
+            is_async = inspect.iscoroutinefunction(function)
+            takes_run = _takes_run(function)
+            own_name = name or function.__name__
+            spec = JobSpec(
+                name=own_name,
+                function=function,
+                arguments=Arguments(function, own_name, skip_first=takes_run),
+                result=Result(function),
+                is_async=is_async,
+                takes_run=takes_run,
+                executor=executor or ("asyncio" if is_async else "thread"),
+                queue=queue,
+                priority=priority,
+                timeout=timeout,
+                retry=retry or Retry(),
+                on_crash=on_crash,
+                memory_mb=memory_mb,
+                tags=tuple(tags),
+            )
+            self.registry.add(spec)
+            return Job(self, spec)
+
+        return typing.cast(JobDecorator, register)
+
+    def worker_lifespan(self, function: ResF) -> ResF:
+        """Register what each worker process enters once, on the loop that runs its jobs: pools, clients."""
+        if not inspect.isasyncgenfunction(function):
+            raise InvalidInput("worker_lifespan", function, "an async generator function that yields once")
+        self.registry.lifespan = function
+        return function
+
+    def import_jobs(self) -> None:
+        """Import the modules that declare jobs (every worker process does)."""
+        for module in self._imports:
+            importlib.import_module(module)
+
+    # enqueueing
+
+    def by_name(self, name: str, **options: Unpack[Options]) -> NamedJob:
+        """Return a job whose code need not be installed here."""
+        return NamedJob(self, checked_name("job name", name, NAME), options)
+
+    def enqueue_many(self, calls: Sequence[Call], *, tx: object = None) -> list[RunHandle[Any]]:
+        """Enqueue many calls in one commit (in ``tx``: the app's own); return their handles in order."""
+        runs = [call.run for call in calls]
+        if not runs:
+            return []
+        inserted = self._outbox.insert(runs) if tx is None else self._outbox.insert_in(tx, runs)
+        return self._handles(calls, inserted)
+
+    async def aenqueue_many(self, calls: Sequence[Call], *, tx: object = None) -> list[RunHandle[Any]]:
+        """Enqueue many calls from async code; all callers that wait at the moment share one commit."""
+        runs = [call.run for call in calls]
+        if not runs:
+            return []
+        outbox = self._outbox
+        inserted = await (outbox.ainsert(runs) if tx is None else outbox.ainsert_in(tx, runs))
+        return self._handles(calls, inserted)
+
+    def meta_for(self, job: str, given: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return the meta of a new run: what was given, and what the middleware fills in."""
+        meta = dict(given or {})
+        for middleware in self.registry.middleware:
+            middleware.on_enqueue(job, meta)
+        return meta
+
+    @staticmethod
+    def plain_arguments(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+        """Return JSON arguments as text, for a job whose signature is not known here."""
+        stored = {**kwargs, POSITIONAL: list(args)} if args else dict(kwargs)
+        return encode(stored, f"{name} arguments")
+
+    def _handles(self, calls: Sequence[Call], inserted: Sequence[Any]) -> list[RunHandle[Any]]:
+        gateway = self._gateway
+        return [
+            RunHandle(
+                gateway,
+                made.id,
+                call.run.job,
+                call.run.queue,
+                created=made.created,
+                result=call.spec.result if call.spec else None,
+            )
+            for call, made in zip(calls, inserted, strict=True)
+        ]
+
+    # asking and acting
+
+    def get_run(self, run_id: object) -> RunRecord:
+        """Return a run by id; raises RunNotFound."""
+        return self._gateway.get(str(run_id))
+
+    async def aget_run(self, run_id: object) -> RunRecord:
+        """Return a run by id; raises RunNotFound."""
+        return await self._gateway.aget(str(run_id))
+
+    def handle(self, run_id: object) -> RunHandle[Any]:
+        """Return the handle of a run by id; raises RunNotFound."""
+        run = self._gateway.get(str(run_id))
+        spec = self.registry.jobs.get(run.job)
+        result = spec.result if spec else None
+        return RunHandle(self._gateway, run.id, run.job, run.queue, created=False, result=result)
+
+    def attempts(self, run_id: object) -> list[Attempt]:
+        """Return the attempts of a run, oldest first; a first success is told by the run alone."""
+        return self._gateway.attempts(str(run_id))
+
+    def log(self, run_id: object) -> list[LogLine]:
+        """Return what a run has logged."""
+        return self._gateway.log(str(run_id))
+
+    def cancel(self, run_id: object, *, force: bool = False) -> Status:
+        """Cancel a run; see RunHandle.cancel."""
+        return self._gateway.cancel(str(run_id), force=force)
+
+    async def acancel(self, run_id: object, *, force: bool = False) -> Status:
+        """Cancel a run; see RunHandle.cancel."""
+        return await self._gateway.acancel(str(run_id), force=force)
+
+    def retry(self, run_id: object) -> None:
+        """Queue an ended run again with one more attempt."""
+        self._gateway.retry(str(run_id))
+
+    async def aretry(self, run_id: object) -> None:
+        """Queue an ended run again with one more attempt."""
+        await self._gateway.aretry(str(run_id))
+
+    def pause(self, queue: str) -> None:
+        """Stop claims from a queue; what runs goes on, enqueueing too."""
+        self._gateway.pause(queue)
+
+    def resume(self, queue: str) -> None:
+        """Let a paused queue be claimed again."""
+        self._gateway.resume(queue)
+
+    def migrate(self) -> list[int]:
+        """Create or upgrade Lodger's tables; return the versions applied."""
+        from lodger.store import migrations
+
+        return migrations.migrate(self.database)
+
+    # the database and the embedded worker
+
+    @property
+    def url(self) -> str | None:
+        """Return the database's URL as configured, None when there is none."""
+        return self._url or os.environ.get("DATABASE_URL")
+
+    @cached_property
+    def database(self) -> Database:
+        """Return the database; raises DatabaseUrlMissing when nobody named one."""
+        from lodger.store.database import Database
+        from lodger.store.sql import Tables
+
+        # A web server's threads (40 by default in Starlette) may enqueue at once; connections open as needed.
+        return Database(
+            self.url, tables=Tables(self.settings.prefix, self.settings.schema or None), pool_size=10  # type: ignore[arg-type]
+        )
+
+    @cached_property
+    def _outbox(self) -> Outbox:
+        from lodger.client.outbox import Outbox
+
+        return Outbox(self.database)
+
+    @cached_property
+    def _gateway(self) -> Gateway:
+        from lodger.client.gateway import Gateway
+        from lodger.wake.announcer import Announcer
+
+        return Gateway(self.database, Announcer(self.database))
+
+    def lifespan(self, inner: Lifespan[AppT] | None = None) -> Lifespan[AppT]:
+        """Return a lifespan for an ASGI app, around the app's own ``inner``, with the embedded worker inside."""
+
+        @asynccontextmanager
+        async def wrapped(app: AppT) -> AsyncIterator[Any]:
+            worker = self._embedded()
+            worker.start()
+            try:
+                if inner is None:
+                    yield None
+                else:
+                    async with inner(app) as state:
+                        yield state
+            finally:
+                await asyncio.to_thread(worker.stop)
+
+        return wrapped
+
+    @contextmanager
+    def embedded(self) -> Iterator[None]:
+        """Carry the embedded worker around a block: for WSGI servers and scripts."""
+        worker = self._embedded()
+        worker.start()
+        try:
+            yield
+        finally:
+            worker.stop()
+
+    def _embedded(self) -> Any:
+        from lodger.placement.embedded import Embedded
+
+        return Embedded(self.settings, self.url, self.registry)
+
+
+def _takes_run(function: Callable[..., Any]) -> bool:
+    """Whether the first parameter is annotated Run or SyncRun; async jobs take Run, plain ones SyncRun."""
+    first = next(iter(inspect.signature(function).parameters.values()), None)
+    if first is None:
+        return False
+    annotation = first.annotation
+    if isinstance(annotation, str):  # from __future__ import annotations: names may not be resolvable yet
+        kind = annotation.partition("[")[0].rpartition(".")[2]
+    else:
+        kind = getattr(typing.get_origin(annotation) or annotation, "__name__", "")
+    if kind not in ("Run", "SyncRun"):
+        return False
+    wanted = "Run" if inspect.iscoroutinefunction(function) else "SyncRun"
+    if kind != wanted:
+        raise InvalidInput(f"{function.__name__} parameter {first.name}", kind, wanted)
+    return True

@@ -1,0 +1,36 @@
+"""The ``lodger`` command. Thin: a worker should not carry what only people's eyes need."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from lodger.errors import LodgerError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code (2: the input was wrong, the text says what to do)."""
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())  # as `python -m` does: the app is found where one stands
+    parser = make_parser()
+    options = parser.parse_args(argv)
+    try:
+        return int(options.run(options))
+    except LodgerError as error:
+        print(f"lodger: {error}", file=sys.stderr)
+        return 2
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    from lodger import __version__
+    from lodger.cli import migrate, worker
+
+    parser = argparse.ArgumentParser(prog="lodger", description="Background jobs on the app's own SQL database.")
+    parser.add_argument("--version", action="version", version=f"lodger {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    worker.add(commands)
+    migrate.add(commands)
+    return parser

@@ -1,0 +1,48 @@
+"""``lodger worker``: a separate worker."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+from typing import Any
+
+from lodger import settings as settings_module
+from lodger.placement.launch import make_supervisor
+from lodger.store.url import parse
+
+
+def add(commands: Any) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser("worker", help="run jobs in a service of their own")
+    parser.add_argument("--app", help="the Lodger object, package.module:name (LODGER_APP)")
+    parser.add_argument("--queues", help="comma-separated; default all")
+    parser.add_argument("--concurrency", type=int, help="runs that one process executes at once (default 20)")
+    parser.add_argument("--processes", type=int, help="engine processes (default 1)")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Supervise until SIGTERM or SIGINT, then drain."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    queues = tuple(name.strip() for name in options.queues.split(",") if name.strip()) if options.queues else None
+    settings = settings_module.read(
+        {
+            "app": options.app,
+            "queues": queues,
+            "concurrency": options.concurrency,
+            "processes": options.processes,
+        }
+    )
+    url = os.environ.get("DATABASE_URL", "")
+    shown = parse(url)
+    supervisor = make_supervisor("separate", settings, url)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: supervisor.request_stop())
+    logging.getLogger("lodger.placement").info(
+        "role=worker placement=separate queues=%s database=%s pid=%d signals=SIGTERM and SIGINT drain",
+        *(",".join(settings.queues) or "all", shown.dialect, os.getpid()),
+    )
+    supervisor.run()
+    return 0

@@ -1,0 +1,122 @@
+"""A job as the app's code sees it: call it, or enqueue it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+
+from typing_extensions import Unpack
+
+from lodger.client.handle import RunHandle
+from lodger.client.options import Options, make_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lodger.app import Lodger
+    from lodger.model.job import JobSpec
+    from lodger.model.run import NewRun
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A job with its arguments, for ``Lodger.enqueue_many``."""
+
+    run: NewRun
+    spec: JobSpec | None
+
+
+class BoundJob(Generic[P, R]):
+    """A job with options for one enqueue: what ``Job.using`` returns."""
+
+    __slots__ = ("_lodger", "_options", "_spec")
+
+    def __init__(self, lodger: Lodger, spec: JobSpec, options: Options) -> None:
+        """Join them."""
+        self._lodger = lodger
+        self._spec = spec
+        self._options = options
+
+    def call(self, *args: P.args, **kwargs: P.kwargs) -> Call:
+        """Return the call, checked, without enqueueing it."""
+        text = self._spec.arguments.dump(args, kwargs)
+        meta = self._lodger.meta_for(self._spec.name, self._options.get("meta"))
+        return Call(make_run(self._spec.name, self._spec, text, self._options, meta), self._spec)
+
+    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> RunHandle[R]:
+        """Enqueue one run; return its handle (or the holder's of its unique key)."""
+        return self._lodger.enqueue_many([self.call(*args, **kwargs)], tx=self._options.get("tx"))[0]
+
+    async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> RunHandle[R]:
+        """Enqueue one run from async code; return its handle after the commit."""
+        handles = await self._lodger.aenqueue_many([self.call(*args, **kwargs)], tx=self._options.get("tx"))
+        return handles[0]
+
+
+class Job(BoundJob[P, R]):
+    """A registered job. Calling it calls the function; ``enqueue`` has a worker call it."""
+
+    __slots__ = ("__dict__",)
+
+    def __init__(self, lodger: Lodger, spec: JobSpec) -> None:
+        """Wrap ``spec``."""
+        super().__init__(lodger, spec, {})
+        self.__wrapped__ = spec.function
+        self.__doc__ = spec.function.__doc__
+        self.__name__ = spec.function.__name__
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the job's own function, here and now."""
+        return self._spec.function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        """Return the job's name."""
+        return f"Job({self.name})"
+
+    @property
+    def name(self) -> str:
+        """Return the name under which it is stored."""
+        return self._spec.name
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """Return the job's own function."""
+        return self._spec.function
+
+    def using(self, **options: Unpack[Options]) -> BoundJob[P, R]:
+        """Return the job with options for one enqueue; they never mix with the job's own arguments."""
+        return BoundJob(self._lodger, self._spec, options)
+
+
+class NamedJob:
+    """A job whose code is not installed here, by its name. Its arguments are checked where it runs."""
+
+    __slots__ = ("_lodger", "_options", "name")
+
+    def __init__(self, lodger: Lodger, name: str, options: Options) -> None:
+        """Keep the name and the options."""
+        self._lodger = lodger
+        self._options = options
+        self.name = name
+
+    def using(self, **options: Unpack[Options]) -> NamedJob:
+        """Return the job with more options for one enqueue."""
+        return NamedJob(self._lodger, self.name, {**self._options, **options})  # type: ignore[typeddict-item]
+
+    def call(self, *args: Any, **kwargs: Any) -> Call:
+        """Return the call without enqueueing it; arguments are JSON values."""
+        text = self._lodger.plain_arguments(self.name, args, kwargs)
+        meta = self._lodger.meta_for(self.name, self._options.get("meta"))
+        return Call(make_run(self.name, None, text, self._options, meta), None)
+
+    def enqueue(self, *args: Any, **kwargs: Any) -> RunHandle[Any]:
+        """Enqueue one run."""
+        return self._lodger.enqueue_many([self.call(*args, **kwargs)], tx=self._options.get("tx"))[0]
+
+    async def aenqueue(self, *args: Any, **kwargs: Any) -> RunHandle[Any]:
+        """Enqueue one run from async code."""
+        handles = await self._lodger.aenqueue_many([self.call(*args, **kwargs)], tx=self._options.get("tx"))
+        return handles[0]

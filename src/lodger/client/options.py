@@ -1,0 +1,130 @@
+"""The options of one enqueue, checked and turned into a NewRun."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, TypedDict
+
+from lodger.errors import InvalidInput
+from lodger.model.ids import new_id
+from lodger.model.job import (
+    QUEUE_NAME,
+    ExecutorName,
+    JobSpec,
+    checked_executor,
+    checked_name,
+    checked_on_crash,
+    checked_priority,
+    checked_timeout,
+)
+from lodger.model.payload import encode
+from lodger.model.retry import Retry
+from lodger.model.run import NewRun, OnCrash
+from lodger.model.unique import Unique
+
+MAX_TAGS: Final = 20
+MAX_TAG_LENGTH: Final = 64
+MAX_DELAY_SECONDS: Final = 366 * 86400.0
+DEFAULT_ON: Final = (Exception,)
+
+
+class Options(TypedDict, total=False):
+    """What ``using`` takes; each overrides the job's own for one enqueue."""
+
+    tx: object
+    queue: str
+    priority: int
+    delay: float | timedelta
+    run_at: datetime
+    retry: Retry
+    timeout: float | None
+    unique: str | Unique
+    tags: Sequence[str]
+    meta: Mapping[str, Any]
+    expires: float | timedelta
+    executor: ExecutorName
+    on_crash: OnCrash
+
+
+def make_run(name: str, spec: JobSpec | None, args: str, options: Options, meta: dict[str, Any]) -> NewRun:
+    """Return the run to insert; raise InvalidInput naming the option that is wrong.
+
+    ``spec`` is None for a job enqueued by name: its limits are then filled in where its code is.
+    """
+    if "delay" in options and "run_at" in options:
+        raise InvalidInput("delay and run_at", (options["delay"], options["run_at"]), "one of them")
+    retry = options.get("retry")
+    limits = retry or (spec.retry if spec else None)
+    tags = options.get("tags", spec.tags if spec else ())
+    priority = checked_priority(options.get("priority", spec.priority if spec else 0))
+    return NewRun(
+        id=new_id(),
+        job=name,
+        queue=checked_name("queue", options.get("queue", spec.queue if spec else "default"), QUEUE_NAME),
+        args=args,
+        claim_rank=-priority,
+        delay_seconds=_seconds("delay", options["delay"]) if "delay" in options else 0.0,
+        run_at=_aware(options.get("run_at")),
+        max_attempts=limits.max_attempts if limits else None,
+        on_crash=_on_crash(options, spec),
+        options=_overrides(options, spec),
+        meta=encode(meta, "meta") if meta else None,
+        tags=_tags(tags) if tags else None,
+        unique=_unique(options["unique"]) if "unique" in options else None,
+        expires_seconds=_seconds("expires", options["expires"]) if "expires" in options else None,
+    )
+
+
+def _on_crash(options: Options, spec: JobSpec | None) -> OnCrash | None:
+    if "on_crash" in options:
+        return checked_on_crash(options["on_crash"])  # type: ignore[return-value]
+    return spec.on_crash if spec else None
+
+
+def _overrides(options: Options, spec: JobSpec | None) -> str | None:
+    """Return the options that the worker reads from the row."""
+    found: dict[str, Any] = {}
+    if "timeout" in options:
+        found["timeout"] = checked_timeout(options["timeout"])
+    if "executor" in options:
+        is_async = spec.is_async if spec else options["executor"] == "asyncio"
+        found["executor"] = checked_executor(options["executor"], is_async=is_async)
+    retry = options.get("retry")
+    if retry is not None:
+        if retry.on != DEFAULT_ON:
+            raise InvalidInput("retry.on", retry.on, "the declaration of the job only: classes are not stored with a run")
+        found["retry"] = retry.to_json()
+    return encode(found, "options") if found else None
+
+
+def _seconds(field: str, value: object) -> float:
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= MAX_DELAY_SECONDS:
+        raise InvalidInput(field, value, "seconds or a timedelta, 0 to a year")
+    return float(seconds)
+
+
+def _aware(value: object) -> datetime | None:
+    if value is None:
+        return None
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise InvalidInput("run_at", value, "a datetime with a time zone, such as datetime.now(UTC)")
+    return value
+
+
+def _tags(tags: object) -> str:
+    if isinstance(tags, str) or not isinstance(tags, Sequence) or len(tags) > MAX_TAGS:
+        raise InvalidInput("tags", tags, f"a list of at most {MAX_TAGS} texts")
+    for tag in tags:
+        if not isinstance(tag, str) or not 0 < len(tag) <= MAX_TAG_LENGTH:
+            raise InvalidInput("tags", tag, f"texts of 1 to {MAX_TAG_LENGTH} characters")
+    return encode(list(tags), "tags")
+
+
+def _unique(value: object) -> Unique:
+    if isinstance(value, Unique):
+        return value
+    if isinstance(value, str):
+        return Unique(key=value)
+    raise InvalidInput("unique", value, "a key (text) or Unique(key=...)")

@@ -1,0 +1,210 @@
+"""A job's arguments: bound to its signature, validated from its annotations, stored as JSON by name.
+
+Stored form: an object ``{"name": value, …}``; positional arguments that have no name here (the enqueuer
+did not have the code) stand under ``"*"``. Annotations of plain JSON types are checked by hand, so that
+pydantic is imported only by apps whose jobs take richer ones.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from lodger.errors import ConfigurationError, InvalidArguments
+from lodger.model.payload import decode, encode
+
+POSITIONAL: Final = "*"
+PLAIN: Final = frozenset({str, int, float, bool, type(None)})
+BY_NAME: Final = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_ONLY)
+
+
+class Arguments:
+    """The arguments of one job: ``dump`` at enqueue, ``load`` in the worker."""
+
+    def __init__(self, function: Callable[..., Any], name: str, *, skip_first: bool) -> None:
+        """Read the signature of ``function``; ``skip_first`` leaves out the injected run."""
+        self.job = name
+        self._function = function
+        signature = inspect.signature(function)
+        parameters = list(signature.parameters.values())[1 if skip_first else 0 :]
+        self.signature = signature.replace(parameters=parameters, return_annotation=signature.empty)
+        for parameter in parameters:
+            if parameter.kind is parameter.VAR_POSITIONAL:
+                raise ConfigurationError(f"job {name!r} parameter", f"*{parameter.name}", "parameters with names")
+        self._checks: dict[str, Check] | None = None
+        self._var_keyword = next((p.name for p in parameters if p.kind is p.VAR_KEYWORD), None)
+
+    def dump(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+        """Return the arguments as JSON text; raise InvalidArguments or InvalidPayload naming the argument."""
+        bound = self._bind(args, kwargs)
+        checks = self._get_checks()
+        stored = {}
+        for name, value in self._flat(bound):
+            stored[name] = self._check_for(checks, name).dump(f"{self.job}({name})", value)
+        return encode(stored, f"{self.job} arguments")
+
+    def load(self, text: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return (args, kwargs) to call the job with; raise InvalidArguments when they do not fit (any more)."""
+        stored = decode(text)
+        positional = stored.pop(POSITIONAL, ())
+        bound = self._bind(positional, stored)
+        checks = self._get_checks()
+        for name, value in self._flat(bound):
+            loaded = self._check_for(checks, name).load(f"{self.job}({name})", value)
+            if name in bound.arguments and name != self._var_keyword:
+                bound.arguments[name] = loaded
+            else:
+                bound.arguments[self._var_keyword][name] = loaded  # type: ignore[index]
+        return bound.args, bound.kwargs
+
+    def _bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> inspect.BoundArguments:
+        named = dict(kwargs)
+        try:
+            # Stored names of positional-only parameters come back as keywords: put them in their places.
+            only = [p.name for p in self.signature.parameters.values() if p.kind is p.POSITIONAL_ONLY]
+            args = [*args, *(named.pop(name) for name in only[len(args) :] if name in named)]
+            return self.signature.bind(*args, **named)
+        except TypeError as error:
+            raise InvalidArguments(f"{self.job} arguments", str(error), f"{self.job}{self.signature}") from None
+
+    def _flat(self, bound: inspect.BoundArguments) -> list[tuple[str, Any]]:
+        pairs: list[tuple[str, Any]] = []
+        for name, value in bound.arguments.items():
+            pairs.extend(value.items() if name == self._var_keyword else [(name, value)])
+        return pairs
+
+    def _check_for(self, checks: dict[str, Check], name: str) -> Check:
+        return checks.get(name) or checks.get(self._var_keyword or "") or Check(Any)
+
+    def _get_checks(self) -> dict[str, Check]:
+        """Resolve annotations on first use: a module's later names exist by then."""
+        if self._checks is None:
+            try:
+                hints = typing.get_type_hints(self._function, include_extras=True)
+            except NameError:
+                hints = {}
+            self._checks = {p: Check(hints.get(p, Any)) for p in self.signature.parameters}
+        return self._checks
+
+
+class Check:
+    """One annotation: checks a Python value on the way out, rebuilds it on the way in."""
+
+    def __init__(self, annotation: Any) -> None:
+        """Choose the plain check, or pydantic's for everything richer."""
+        self._any = annotation is Any or annotation is inspect.Parameter.empty
+        self._plain = _plain_types(annotation)
+        self._annotation = annotation
+        self._adapter: Any = None
+
+    def dump(self, place: str, value: Any) -> Any:
+        """Return ``value`` as JSON-ready data; raise InvalidArguments when the annotation refuses it."""
+        if self._any:
+            return value
+        if self._plain is not None:
+            return self._plainly(place, value)
+        from pydantic import ValidationError
+        from pydantic_core import PydanticSerializationError
+
+        try:
+            valid = self._pydantic().validate_python(value, strict=True)
+            return self._pydantic().dump_python(valid, mode="json")
+        except (ValidationError, PydanticSerializationError) as error:
+            raise InvalidArguments(place, value, _reasons(error)) from None
+
+    def load(self, place: str, value: Any) -> Any:
+        """Return stored data as the annotation's type; raise InvalidArguments when it does not fit."""
+        if self._any:
+            return value
+        if self._plain is not None:
+            return self._plainly(place, value)
+        from pydantic import ValidationError
+
+        try:
+            return self._pydantic().validate_json(json.dumps(value))
+        except ValidationError as error:
+            raise InvalidArguments(place, value, _reasons(error)) from None
+
+    def _plainly(self, place: str, value: Any) -> Any:
+        assert self._plain is not None
+        if type(value) in self._plain:
+            return value
+        if type(value) is int and float in self._plain:
+            return float(value)
+        allowed = " or ".join(sorted("None" if t is type(None) else t.__name__ for t in self._plain))
+        raise InvalidArguments(place, value, allowed)
+
+    def _pydantic(self) -> Any:
+        if self._adapter is None:
+            from pydantic import TypeAdapter
+
+            self._adapter = TypeAdapter(self._annotation)
+        return self._adapter
+
+
+class Result:
+    """A job's return annotation: turns what it returned into JSON text, and back for the waiting caller."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        """Read the return annotation of ``function``."""
+        self._function = function
+        self._adapter: Any = None
+
+    def dump(self, value: Any) -> str | None:
+        """Return ``value`` as JSON text, None for None; raise InvalidPayload when it has no JSON."""
+        if value is None:
+            return None
+        if type(value) in PLAIN or type(value) in (dict, list):
+            try:
+                return encode(value, "result")
+            except ValueError:
+                if type(value) in PLAIN:
+                    raise
+        from pydantic_core import to_jsonable_python
+
+        return encode(to_jsonable_python(value), "result")
+
+    def load(self, text: str | None) -> Any:
+        """Return the result as the annotated type, or as plain JSON when there is no annotation."""
+        value = decode(text)
+        if value is None or self._adapter is False:
+            return value
+        if self._adapter is None:
+            self._adapter = self._resolve()
+        return self._adapter.validate_json(text) if self._adapter else value
+
+    def _resolve(self) -> Any:
+        try:
+            annotation = typing.get_type_hints(self._function, include_extras=True).get("return", Any)
+        except NameError:
+            return False
+        if annotation is Any or _plain_types(annotation) is not None:
+            return False
+        from pydantic import TypeAdapter
+
+        return TypeAdapter(annotation)
+
+
+def _plain_types(annotation: Any) -> frozenset[type] | None:
+    """Return the JSON scalars that ``annotation`` allows, or None when it is anything richer."""
+    options = typing.get_args(annotation) if _is_union(annotation) else (annotation,)
+    kinds = [type(None) if one is None else one for one in options]
+    return frozenset(kinds) if _all_plain(kinds) else None
+
+
+def _all_plain(kinds: list[Any]) -> bool:
+    return all(isinstance(kind, type) and kind in PLAIN for kind in kinds)
+
+
+def _is_union(annotation: Any) -> bool:
+    return typing.get_origin(annotation) in (typing.Union, types.UnionType)
+
+
+def _reasons(error: Any) -> str:
+    if not hasattr(error, "errors"):
+        return str(error)
+    return "; ".join(f"{'.'.join(map(str, e['loc']))} {e['msg']}".strip() for e in error.errors()[:3])

@@ -1,0 +1,77 @@
+"""Build the supervisor of a worker, wherever it lives: child and thread (embedded), separate."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
+
+from lodger.errors import ConfigurationError
+from lodger.model.job import Registry
+from lodger.settings import Settings
+from lodger.store.database import Database
+from lodger.store.sql import Tables
+from lodger.supervisor.engines import EngineHandle, ProcessEngine, ThreadEngine
+from lodger.supervisor.supervisor import Plan, Supervisor
+from lodger.worker.engine import Engine, Identity
+from lodger.worker.loading import WHERE
+from lodger.worker.spawn import INSIDE_WORKER
+
+Placement: TypeAlias = Literal["child", "thread", "separate"]
+
+
+def inside_worker() -> bool:
+    """Whether this process belongs to a worker."""
+    return INSIDE_WORKER in os.environ
+
+
+def make_supervisor(placement: Placement, settings: Settings, url: str, registry: Registry | None = None) -> Supervisor:
+    """Return the supervisor of a worker; ``registry`` is needed for thread placement only."""
+    if placement != "thread" and not settings.app:
+        raise ConfigurationError("LODGER_APP", settings.app, WHERE + " (or Lodger(app=...))")
+    database = Database(url, tables=Tables(settings.prefix, settings.schema or None), pool_size=3)
+    start_engine: Callable[[str, int], EngineHandle]
+    if placement == "thread":
+        assert registry is not None
+        start_engine = _thread_starter(settings, url, registry)
+    else:
+        start_engine = _process_starter(placement, settings, url)
+    engines = settings.processes if placement == "separate" else 1
+    return Supervisor(
+        Plan(settings=settings, database=database, placement=placement, engines=engines, start_engine=start_engine)
+    )
+
+
+def _process_starter(placement: Placement, settings: Settings, url: str) -> Callable[[str, int], EngineHandle]:
+    def start(worker: str, number: int) -> EngineHandle:
+        return ProcessEngine(number, {**message, "worker": worker})
+
+    message = {**child_message(settings, url), "placement": placement, "settings": settings.to_json()}
+    return start
+
+
+def _thread_starter(settings: Settings, url: str, registry: Registry) -> Callable[[str, int], EngineHandle]:
+    def start(worker: str, number: int) -> EngineHandle:
+        def make(number: int) -> Engine:
+            return Engine(
+                registry=registry,
+                database=Database(url, tables=Tables(settings.prefix, settings.schema or None)),
+                settings=settings,
+                identity=Identity(worker=worker, number=number, owns_process=False),
+                child_message=child_message(settings, url),
+            )
+
+        return ThreadEngine(number, make)
+
+    return start
+
+
+def child_message(settings: Settings, url: str) -> dict[str, Any]:
+    """Return what every process of the worker is told first. The URL travels here, not on a command line."""
+    return {
+        "app": settings.app,
+        "path": [entry or os.getcwd() for entry in sys.path],
+        "url": url,
+        "tables": {"prefix": settings.prefix, "schema": settings.schema or None},
+    }

@@ -1,0 +1,40 @@
+"""EMBEDDED_JOB_WORKER: whether the web service carries the job worker, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Literal, TypeAlias
+
+from lodger.errors import ConfigurationError
+
+Mode: TypeAlias = Literal["child", "thread", "off"]
+
+VARIABLE: Final = "EMBEDDED_JOB_WORKER"
+OTHER_SPELLING: Final = "JOB_WORKER_ENABLED"
+MODES: Final[dict[str, Mode]] = {
+    "auto": "child",
+    "true": "child",
+    "1": "child",
+    "child": "child",
+    "thread": "thread",
+    "false": "off",
+    "0": "off",
+}
+ALLOWED: Final = "auto, true, 1, child (in a process of its own), thread, false, 0"
+
+
+def read_mode(environ: Mapping[str, str]) -> Mode:
+    """Return what the environment says; unset is auto. Unknown values are refused, never guessed."""
+    text = environ.get(VARIABLE, "auto").strip().lower()
+    mode = MODES.get(text)
+    if mode is None:
+        raise ConfigurationError(VARIABLE, environ[VARIABLE], ALLOWED)
+    other = environ.get(OTHER_SPELLING)
+    if other is None:
+        return mode
+    enabled = {"true": True, "1": True, "false": False, "0": False}.get(other.strip().lower())
+    if enabled is None:
+        raise ConfigurationError(OTHER_SPELLING, other, "true, false")
+    if VARIABLE in environ and enabled != (mode != "off"):
+        raise ConfigurationError(OTHER_SPELLING, other, f"what {VARIABLE}={environ[VARIABLE]} says too, or only one of the two")
+    return mode if enabled else "off"

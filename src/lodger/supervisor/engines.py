@@ -1,0 +1,167 @@
+"""Engines as a supervisor sees them: in a process of their own, or in a thread of this one."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
+
+from lodger.worker.spawn import Channel, exit_text, kill_group, kill_session, spawn
+
+ENGINE_MODULE: Final = "lodger.worker"
+STALLED_SECONDS: Final = 15.0
+
+
+class EngineHandle(Protocol):
+    """One engine, from its start to its death."""
+
+    number: int
+    jobs: tuple[str, ...]
+    ready: bool
+    started: float
+    error: str | None
+
+    def hear(self) -> None:
+        """Read what the engine has said; called when ``connection`` is readable."""
+
+    def death(self) -> str | None:
+        """Return how the engine ended, None while it lives."""
+
+    def drain(self) -> None:
+        """Ask it to end in order."""
+
+    def kill(self) -> None:
+        """End it now, with everything it started."""
+
+    def take_claimed(self) -> bool:
+        """Return whether it has claimed runs since the last call."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return its state for the worker's row."""
+
+
+class ProcessEngine:
+    """An engine in a process of its own, the leader of a session."""
+
+    def __init__(self, number: int, message: Mapping[str, Any]) -> None:
+        """Start it."""
+        self.number = number
+        self.jobs: tuple[str, ...] = ()
+        self.ready = False
+        self.started = time.monotonic()
+        self.error: str | None = None
+        self._active = 0
+        self._claimed = False
+        self._last_tick = self.started
+        self._gone = False
+        self.process, self._channel = spawn(ENGINE_MODULE, {**message, "number": number}, new_session=True)
+
+    @property
+    def connection(self) -> Any:
+        """Return what to wait on."""
+        return None if self._gone else self._channel.connection
+
+    def hear(self) -> None:
+        """Read one message; the end of the channel means that the process is gone."""
+        try:
+            message = self._channel.recv()
+        except EOFError:
+            self._gone = True
+            return
+        match message["t"]:
+            case "ready":
+                self.ready = True
+                self.jobs = tuple(message["jobs"])
+            case "tick":
+                self._last_tick = time.monotonic()
+                self._active = message["active"]
+                self._claimed = self._claimed or message["claimed"]
+            case "failed":
+                self.error = message["error"]
+
+    def death(self) -> str | None:
+        """Return the exit status once the process has ended; leftovers of its session are killed."""
+        if not self._gone and self.process.poll() is None:
+            return None
+        if self.process.poll() is None:  # it closed its channel and yet lives: no engine any more
+            kill_group(self.process.pid)
+        code = self.process.wait()
+        kill_session(self.process.pid)
+        self._channel.close()
+        self._gone = True
+        return exit_text(code)
+
+    def drain(self) -> None:
+        """Ask it to end in order."""
+        self._channel.send({"t": "drain"})
+
+    def kill(self) -> None:
+        """Kill the process and its session."""
+        kill_group(self.process.pid)
+        kill_session(self.process.pid)
+
+    def take_claimed(self) -> bool:
+        """Return whether it has claimed runs since the last call."""
+        claimed, self._claimed = self._claimed, False
+        return claimed
+
+    def describe(self) -> dict[str, Any]:
+        """Return its state for the worker's row."""
+        silent = time.monotonic() - self._last_tick
+        state = "starting" if not self.ready else "stalled" if silent > STALLED_SECONDS else "running"
+        return {"number": self.number, "pid": self.process.pid, "state": state, "active": self._active, "error": self.error}
+
+
+class ThreadEngine:
+    """An engine in a thread of this process (thread placement)."""
+
+    def __init__(self, number: int, make: Any) -> None:
+        """Start it; ``make(number)`` builds the Engine."""
+        self.number = number
+        self.jobs: tuple[str, ...] = ()
+        self.ready = False
+        self.started = time.monotonic()
+        self.error: str | None = None
+        self.connection = None
+        self._last_claim = 0.0
+        self._engine = make(number)
+        self._ended = False
+        self._thread = threading.Thread(target=self._main, name=f"lodger-engine-{number}", daemon=True)
+        self._thread.start()
+
+    def _main(self) -> None:
+        try:
+            self._engine.start()
+            self.jobs = self._engine.jobs
+            self.ready = True
+            self._engine.run()
+        except Exception as error:  # noqa: BLE001 - told by the supervisor
+            self.error = f"{type(error).__name__}: {error}"
+        finally:
+            self._ended = True
+
+    def hear(self) -> None:
+        """Nothing is said over a channel."""
+
+    def death(self) -> str | None:
+        """Return how the thread ended, None while it lives."""
+        return (self.error or "its thread ended") if self._ended else None
+
+    def drain(self) -> None:
+        """Ask it to end in order."""
+        self._engine.drain()
+
+    def kill(self) -> None:
+        """A thread cannot be killed: it drops its runs and ends."""
+        self._engine.abandon()
+
+    def take_claimed(self) -> bool:
+        """Return whether it has claimed runs since the last call."""
+        before, self._last_claim = self._last_claim, self._engine.last_claim
+        return bool(self._last_claim > before)
+
+    def describe(self) -> dict[str, Any]:
+        """Return its state for the worker's row."""
+        state = "running" if self.ready else "starting"
+        return {"number": self.number, "pid": None, "state": state, "active": self._engine.active, "error": self.error}

@@ -1,0 +1,305 @@
+"""The supervisor: beats, watches its engines, frees the runs of those that died, restarts, drains.
+
+It runs no user code, so nothing a job does can keep it from beating. The same in every placement: a thread
+of the web process (embedded), the main thread of ``lodger worker`` (separate).
+
+    register ─▶ start engines ─▶ [ hear · bury and restart · beat · sweep ] … ─▶ drain ─▶ leave
+        ▲                                        │
+        └── declared dead: kill engines, new id ─┘
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from typing import Any, Final
+
+from lodger.errors import LodgerError
+from lodger.model.ids import new_id
+from lodger.settings import Settings
+from lodger.store import migrations, rescue, workers
+from lodger.store.database import Database
+from lodger.supervisor.engines import EngineHandle
+from lodger.supervisor.sweeper import free_engine, sweep
+from lodger.wake.announcer import Announcer
+
+logger: Final = logging.getLogger("lodger.supervisor")
+
+TURN_SECONDS: Final = 1.0
+MAX_BACKOFF_SECONDS: Final = 30.0
+SETTLED_SECONDS: Final = 10.0
+"""An engine that lived this long is restarted at once; one that died sooner waits, longer each time."""
+DRAIN_EXTRA_SECONDS: Final = 4.0
+FENCE_SHARE: Final = 0.9
+"""Share of ``dead_after`` without a confirmed beat after which a worker gives its runs up by its own clock."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """What to supervise."""
+
+    settings: Settings
+    database: Database
+    placement: str
+    engines: int
+    start_engine: Callable[[str, int], EngineHandle]
+    """Called with the worker's id and the engine's number."""
+
+
+class Supervisor:
+    """One worker: its row, its engines, its end."""
+
+    def __init__(self, plan: Plan) -> None:
+        """Prepare; nothing is touched before ``start`` or ``run``."""
+        self._plan = plan
+        self._settings = plan.settings
+        self._database = plan.database
+        self._dead_after = plan.settings.dead_after_seconds * (2 if plan.placement == "thread" else 1)
+        self._worker = ""
+        self._engines: list[EngineHandle] = []
+        self._numbers = 0
+        self._quick_deaths = 0
+        self._start_after = 0.0
+        self._confirmed = 0.0
+        self._next_beat = 0.0
+        self._next_sweep = 0.0
+        self._trouble = float("-inf")
+        self._last_turn = clock()
+        self._unfreed: list[tuple[str, int, str]] = []
+        self._announcer = Announcer(plan.database)
+        self._stop_at: float | None = None
+        self._wake_read, self._wake_write = os.pipe()
+        self._thread: threading.Thread | None = None
+        self.ready = threading.Event()
+
+    @property
+    def worker_id(self) -> str:
+        """Return the id of the worker's row; it changes when the worker was declared dead."""
+        return self._worker
+
+    @property
+    def engines(self) -> list[EngineHandle]:
+        """Return the engines under supervision."""
+        return list(self._engines)
+
+    def start(self) -> None:
+        """Supervise in a thread of this process."""
+        self._thread = threading.Thread(target=self.run, name="lodger-supervisor", daemon=True)
+        self._thread.start()
+
+    def request_stop(self) -> None:
+        """Begin to drain; returns at once. Safe to call from a signal handler, and twice."""
+        if self._stop_at is None:
+            self._stop_at = clock() + self._settings.grace_seconds + DRAIN_EXTRA_SECONDS
+            os.write(self._wake_write, b"\0")
+
+    def stop(self) -> None:
+        """Drain and return when the worker has left (no later than the grace and a few seconds)."""
+        self.request_stop()
+        if self._thread is not None:
+            self._thread.join(self._settings.grace_seconds + 2 * DRAIN_EXTRA_SECONDS)
+
+    def run(self) -> None:
+        """Supervise until stopped."""
+        while self._stop_at is None and not self._guarded(self._begin):
+            self._rest(1.0)
+        while self._stop_at is None:
+            self._guarded(self._turn)
+        self._drain()
+        self._announcer.close()
+
+    def _guarded(self, step: Callable[[], None]) -> bool:
+        """Do one step; trouble is logged and waited out, it never ends the supervisor."""
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - see above
+            first = clock() - self._trouble > SETTLED_SECONDS
+            self._trouble = clock()
+            if first:
+                text = str(error) if isinstance(error, LodgerError) else f"{type(error).__name__}: {error}"
+                logger.error("worker: %s (trying on)", text)
+            self._rest(random.uniform(0.3, 1.0))
+            return False
+        return True
+
+    def _rest(self, seconds: float) -> None:
+        wait([self._wake_read], seconds)
+
+    # life
+
+    def _begin(self) -> None:
+        """Check the tables and put up the worker's row."""
+        if self._settings.migrate or self._database.dialect == "sqlite":
+            migrations.migrate(self._database)
+        migrations.check(self._database)
+        self._register()
+
+    def _register(self) -> None:
+        worker = new_id()
+        new = workers.NewWorker(
+            id=worker,
+            environment=self._settings.environment,
+            release=self._settings.release,
+            placement=self._plan.placement,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            queues=self._settings.queues,
+            dead_after_seconds=self._dead_after,
+        )
+        self._database.transact(lambda conn: workers.register(conn, new))
+        self._worker = worker
+        self._confirmed = clock()
+        self._next_beat = clock() + self._settings.beat_seconds
+
+    def _turn(self) -> None:
+        """Hear the engines, then do what is due."""
+        self._notice_sleep()
+        connections = {engine.connection: engine for engine in self._engines if getattr(engine, "connection", None)}
+        for ready in wait([*connections, self._wake_read], self._patience()):
+            if ready in connections:
+                connections[ready].hear()
+        self._bury_the_dead()
+        self._start_missing()
+        if clock() >= self._next_beat:
+            self._beat()
+        if clock() >= self._next_sweep:
+            self._sweep()
+
+    def _patience(self) -> float:
+        return max(0.0, min(TURN_SECONDS, self._next_beat - clock(), self._next_sweep - clock()))
+
+    def _notice_sleep(self) -> None:
+        """A long gap between turns (suspended, stopped): others' beats may look old for the same reason."""
+        now = clock()
+        if now - self._last_turn > self._dead_after / 2:
+            self._trouble = now
+        self._last_turn = now
+
+    def _start_missing(self) -> None:
+        while len(self._engines) < self._plan.engines and clock() >= self._start_after:
+            self._numbers += 1
+            self._engines.append(self._plan.start_engine(self._worker, self._numbers))
+        if not self.ready.is_set() and self._engines and all(engine.ready for engine in self._engines):
+            self.ready.set()
+            self._next_beat = 0.0  # tell the jobs' names at once
+
+    def _bury_the_dead(self) -> None:
+        for engine in list(self._engines):
+            how = engine.death()
+            if how is not None:
+                self._engines.remove(engine)
+                self._unfreed.append((self._worker, engine.number, how))
+                self._note_death(engine, how)
+        while self._unfreed:
+            worker, number, how = self._unfreed[0]
+            freed = free_engine(self._database, worker, number, how)
+            del self._unfreed[0]
+            for run in freed:
+                logger.error("engine %d died (%s) with run %s of %s: now %s", number, how, run.id, run.job, run.status)
+
+    def _note_death(self, engine: EngineHandle, how: str) -> None:
+        lived = time.monotonic() - engine.started
+        self._quick_deaths = 0 if lived > SETTLED_SECONDS else self._quick_deaths + 1
+        pause = 0.0 if self._quick_deaths == 0 else min(0.5 * 2**self._quick_deaths, MAX_BACKOFF_SECONDS)
+        self._start_after = clock() + pause
+        logger.error(
+            "engine %d ended after %.0f s: %s%s; a new one starts in %.0f s",
+            *(engine.number, lived, how, f" ({engine.error})" if engine.error else "", pause),
+        )
+
+    def _beat(self) -> None:
+        self._next_beat = clock() + self._settings.beat_seconds
+        if clock() - self._confirmed > self._dead_after * FENCE_SHARE:
+            self._give_up("no beat was confirmed in time")
+            return
+        jobs = sorted({name for engine in self._engines for name in engine.jobs})
+        state = [engine.describe() for engine in self._engines]
+        claimed = any([engine.take_claimed() for engine in self._engines])  # ask all of them
+        alive = False
+        with self._database.connect() as conn:
+            alive = workers.beat(
+                conn, self._worker, jobs=tuple(jobs), engines=state, claimed=claimed, stopping=self._stop_at is not None
+            )
+        if alive:
+            self._confirmed = clock()
+        else:
+            self._give_up("it was declared dead")
+
+    def _give_up(self, why: str) -> None:
+        """Our runs belong to others: end the engines at once, begin anew under another id."""
+        logger.error("worker %s: %s; its jobs are stopped, it starts anew", self._worker, why)
+        self._kill_engines()
+        self._register()
+
+    def _kill_engines(self) -> None:
+        for engine in self._engines:
+            engine.kill()
+        deadline = clock() + DRAIN_EXTRA_SECONDS
+        while clock() < deadline and any(engine.death() is None for engine in self._engines):
+            self._rest(0.02)
+        self._engines.clear()
+
+    def _sweep(self) -> None:
+        """Free the runs of silent workers, but not soon after trouble of our own: then all beats look old."""
+        self._next_sweep = clock() + self._settings.sweep_seconds * random.uniform(0.8, 1.2)
+        if clock() - self._trouble < self._dead_after:
+            return
+        freed = sweep(self._database)
+        if freed:
+            self._announcer.announce(self._queues_to_wake())
+
+    def _queues_to_wake(self) -> set[str]:
+        return set(self._settings.queues) or {"default"}
+
+    # end
+
+    def _drain(self) -> None:
+        """Let the engines end in order, kill what does not, leave."""
+        assert self._stop_at is not None
+        os.read(self._wake_read, 1)
+        for engine in self._engines:
+            engine.drain()
+        while clock() < self._stop_at and any(engine.death() is None for engine in self._engines):
+            self._guarded(self._beat_while_draining)
+            self._hear_last_words()
+        for engine in self._engines:
+            if engine.death() is None:
+                logger.warning("engine %d did not end in time and is killed", engine.number)
+                engine.kill()
+        self._guarded(self._free_after_drain)
+
+    def _beat_while_draining(self) -> None:
+        if clock() >= self._next_beat:
+            self._next_beat = clock() + self._settings.beat_seconds
+            with self._database.connect() as conn:
+                workers.beat(conn, self._worker, jobs=(), engines=[], claimed=False, stopping=True)
+
+    def _hear_last_words(self) -> None:
+        connections = {engine.connection: engine for engine in self._engines if getattr(engine, "connection", None)}
+        for ready in wait(list(connections), 0.05) if connections else ():
+            connections[ready].hear()
+        if not connections:
+            time.sleep(0.02)
+
+    def _free_after_drain(self) -> None:
+        for engine in self._engines:
+            number = engine.number
+            self._database.transact(lambda conn, number=number: rescue.free_stopped(conn, self._worker, number))  # type: ignore[misc]
+        if self._worker:
+            with self._database.connect() as conn:
+                workers.leave(conn, self._worker)
+
+
+def clock() -> float:
+    """Return seconds that also count while the machine is suspended (CLOCK_BOOTTIME; else monotonic)."""
+    return time.clock_gettime(_CLOCK) if _CLOCK is not None else time.monotonic()
+
+
+_CLOCK: Final[Any] = getattr(time, "CLOCK_BOOTTIME", None)

@@ -1,0 +1,46 @@
+"""Look for workers that fell silent, and free their runs."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from lodger.failpoints import failpoint
+from lodger.store import rescue
+from lodger.store.database import Conn, Database
+from lodger.store.rescue import Freed
+
+logger: Final = logging.getLogger("lodger.supervisor")
+
+
+def sweep(database: Database) -> list[Freed]:
+    """Free the runs of all silent workers; return them. Any number of sweepers may run at once."""
+    with database.connect() as conn:
+        suspects = rescue.silent(conn)
+    freed: list[Freed] = []
+    for worker in suspects:
+        runs = database.transact(lambda conn, worker=worker: _free_silent(conn, worker))  # type: ignore[misc]
+        if runs is None:
+            continue
+        failpoint("rescue.after_commit")
+        logger.warning("worker %s fell silent: %d of its runs are queued again", worker, len(runs))
+        freed += runs
+    freed += database.transact(rescue.free_ownerless)
+    return freed
+
+
+def free_engine(database: Database, worker: str, engine: int, how: str) -> list[Freed]:
+    """Free the runs of an engine that was seen to die."""
+    return database.transact(lambda conn: _free_engine(conn, worker, engine, how))
+
+
+def _free_silent(conn: Conn, worker: str) -> list[Freed] | None:
+    runs = rescue.free_silent(conn, worker)
+    failpoint("rescue.before_commit")
+    return runs
+
+
+def _free_engine(conn: Conn, worker: str, engine: int, how: str) -> list[Freed]:
+    runs = rescue.free_engine(conn, worker, engine, how)
+    failpoint("rescue.before_commit")
+    return runs

@@ -1,0 +1,112 @@
+"""An engine in a process of its own: ``python -m lodger.worker <fd>``, started by a supervisor.
+
+The channel's end means that the supervisor is gone: drain, then go too. Exit codes: 0 drained,
+3 the app could not be imported or its worker lifespan failed (said on the channel).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from typing import Any, Final
+
+from lodger.settings import Settings
+from lodger.store.database import Database
+from lodger.store.sql import Tables
+from lodger.worker.engine import Engine, Identity
+from lodger.worker.loading import load_app
+from lodger.worker.spawn import Channel, accept, kill_session
+
+TICK_SECONDS: Final = 1.0
+EXIT_START_FAILED: Final = 3
+
+
+def main() -> None:
+    """Run one engine to its end, then end the process whatever its threads still do."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal; the supervisor decides
+    channel, first = accept(sys.argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    _be_a_guest(first)
+    try:
+        engine = _make_engine(first)
+        engine.start()
+    except Exception as error:  # noqa: BLE001 - told to the supervisor, which says it to people
+        channel.send({"t": "failed", "error": f"{type(error).__name__}: {error}", "trace": traceback.format_exc()})
+        _leave(EXIT_START_FAILED)
+    signal.signal(signal.SIGTERM, lambda *_: engine.drain())
+    channel.send({"t": "ready", "jobs": engine.jobs})
+    threading.Thread(target=_listen, args=(channel, engine), name="lodger-supervisor", daemon=True).start()
+    threading.Thread(target=_tick, args=(channel, engine), name="lodger-tick", daemon=True).start()
+    engine.run()
+    _leave(0)
+
+
+def _make_engine(first: dict[str, Any]) -> Engine:
+    app = load_app(first["app"], first["path"])
+    settings = Settings.from_json(first["settings"])
+    tables = Tables(settings.prefix, settings.schema or None)
+    child_message = {
+        "app": first["app"],
+        "path": first["path"],
+        "url": first["url"],
+        "tables": {"prefix": settings.prefix, "schema": settings.schema or None},
+    }
+    return Engine(
+        registry=app.registry,
+        database=Database(first["url"], tables=tables),
+        settings=settings,
+        identity=Identity(worker=first["worker"], number=first["number"], owns_process=True),
+        child_message=child_message,
+    )
+
+
+def _be_a_guest(first: dict[str, Any]) -> None:
+    """Give way to the web server: lower CPU priority, first in line when memory runs out."""
+    if first["placement"] != "child":
+        return
+    os.nice(first["settings"]["nice"])
+    try:
+        with open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123 - not a file of ours
+            file.write("300")
+    except OSError:
+        pass  # not Linux, or not allowed: then the kernel decides as it likes
+
+
+def _listen(channel: Channel, engine: Engine) -> None:
+    while True:
+        try:
+            message = channel.recv()
+        except EOFError:
+            engine.drain()
+            return
+        if message["t"] == "drain":
+            engine.drain()
+        elif message["t"] == "abandon":
+            engine.abandon()
+
+
+def _tick(channel: Channel, engine: Engine) -> None:
+    """Tell the supervisor once a second that we move, and what we do."""
+    last_claim = 0.0
+    while channel.send({"t": "tick", "active": engine.active, "claimed": engine.last_claim > last_claim}):
+        last_claim = engine.last_claim
+        time.sleep(TICK_SECONDS)
+
+
+def _leave(code: int) -> None:
+    """End now: threads of jobs cannot be stopped otherwise, and what they started must not outlive us."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if os.getsid(0) == os.getpid():
+        kill_session(os.getpid())
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,382 @@
+"""The engine: claims runs, has them executed, records what they came to.
+
+One thread owns the story. Each turn is at most one transaction: write what jobs reported, claim what fits.
+
+    executors ──report──▶ outcomes ─┐
+    jobs ──save, progress──▶ desk ──┼──▶ turn: [ write ▸ record ▸ claim ] commit ──▶ executors
+    wake-ups, polls ──▶ claimer ────┘
+
+An engine that cannot reach its database claims nothing, keeps what it has to record, and tries on. It
+never blames a job for that.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from lodger.failpoints import failpoint
+from lodger.model.job import Registry
+from lodger.model.outcome import Ending, Expired, Outcome, Stopped, decide
+from lodger.model.run import ClaimedRun
+from lodger.settings import Settings
+from lodger.store import claims, finish
+from lodger.store.database import Conn, Database
+from lodger.wake.announcer import Announcer
+from lodger.wake.listener import Listener
+from lodger.worker import desk as desks
+from lodger.worker.claimer import MAX_BATCH, Claimer
+from lodger.worker.crew import Crew
+from lodger.worker.desk import EngineDesk
+from lodger.worker.live import LiveRun, StopReason
+from lodger.worker.maintenance import Maintenance
+from lodger.worker.slots import Slots
+
+logger: Final = logging.getLogger("lodger.worker")
+
+POLL_SECONDS: Final = {"postgresql": 1.0, "sqlite": 1.0, "mysql": 0.15}
+MAX_BACKOFF_SECONDS: Final = 5.0
+CANCELLED_SECONDS: Final = 2.0
+"""How long cancelled coroutines and killed processes have to report after the grace has ended."""
+SWITCH_SECONDS: Final = 0.001
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Identity:
+    """Which engine of which worker this is."""
+
+    worker: str
+    number: int
+    owns_process: bool
+    """False in thread placement: the process is the web server's."""
+
+
+class Engine:
+    """Executes the runs of one app in this process until it is drained."""
+
+    def __init__(self, *, registry: Registry, database: Database, settings: Settings, identity: Identity, child_message: Mapping[str, Any]) -> None:
+        """Prepare; ``child_message`` is what processes of the process executor are told first."""
+        self._registry = registry
+        self._database = database
+        self._settings = settings
+        self._identity = identity
+        self._random = random.Random()  # noqa: S311 - jitter, no secret
+        self._news = threading.Event()
+        self._outcomes: deque[Outcome] = deque()
+        self._desk = EngineDesk(database, self._news.set)
+        process_slots = settings.process_slots or default_process_slots()
+        self._slots = Slots(registry, settings.concurrency, process_slots)
+        self._crew = Crew(registry, settings, self._desk, self._report, process_slots, child_message)
+        poll_seconds = settings.poll_seconds or POLL_SECONDS[database.dialect]
+        self._claimer = Claimer(
+            worker=identity.worker, engine=identity.number, queues=settings.queues, poll_seconds=poll_seconds
+        )
+        self._announcer = Announcer(database)
+        self._listener = Listener(database, self._heard)
+        self._maintenance = Maintenance(database, settings, self._promoted)
+        self._heard_queues: set[str] = set()
+        self._look_again = False
+        self._drain_at: float | None = None
+        self._drain_wanted = False
+        self._abandoned = False
+        self._in_doubt = False
+        self._held_back = False
+        self._grace_ended = False
+        self._held: set[tuple[str, int]] = set()
+        """What we own and have not recorded yet: under way, or reported and waiting for its commit."""
+        self._lost: set[tuple[str, int]] = set()
+        self._failures = 0
+        self._next_cancel_check = 0.0
+
+    # what others call, from any thread
+
+    @property
+    def jobs(self) -> tuple[str, ...]:
+        """Return the names of the jobs that this engine can execute."""
+        return tuple(sorted(self._registry.jobs))
+
+    @property
+    def active(self) -> int:
+        """Return how many runs are under way."""
+        return len(self._slots.active)
+
+    @property
+    def last_claim(self) -> float:
+        """Return the monotonic time of the last claim that found something; 0: never."""
+        return self._claimer.last_claim
+
+    def drain(self) -> None:
+        """Claim nothing more, give running jobs their grace, then end."""
+        self._drain_wanted = True
+        self._news.set()
+
+    def abandon(self) -> None:
+        """The worker was declared dead: its runs belong to others. Stop the jobs, write nothing, end."""
+        self._abandoned = True
+        self._news.set()
+
+    # the story
+
+    def start(self) -> None:
+        """Enter the app's worker lifespan; raises what it raises."""
+        if self._identity.owns_process:
+            sys.setswitchinterval(SWITCH_SECONDS)  # the engine waits for the GIL behind the jobs' loop: not 5 ms
+        self._crew.start()
+        self._listener.start()
+        self._maintenance.start()
+
+    def run(self) -> None:
+        """Work until drained or abandoned."""
+        while not self._is_over():
+            self._news.wait(self._patience())
+            self._news.clear()
+            self._act_on_wishes()
+            while self._turn():
+                pass
+        self._listener.stop()
+        self._maintenance.stop()
+        self._crew.stop()
+        self._announcer.close()
+
+    def _is_over(self) -> bool:
+        if self._abandoned:
+            return self._drop_everything()
+        return self._drain_at is not None and not self._slots.active and not self._outcomes
+
+    def _patience(self) -> float:
+        """Return the seconds until there is something to do without being called."""
+        waits = [self._slots.patience(), self._desk.patience()]
+        if self._failures:
+            waits = [min(0.05 * 2**self._failures, MAX_BACKOFF_SECONDS) * self._random.uniform(0.5, 1)]
+        elif self._may_claim():
+            waits.append(self._claimer.patience())
+        if self._slots.active:
+            waits.append(max(0.0, self._next_cancel_check - time.monotonic()))
+        if self._drain_at is not None:
+            waits.append(max(0.05, self._drain_at - time.monotonic()))
+        return min((wait for wait in waits if wait is not None), default=60.0)
+
+    def _may_claim(self) -> bool:
+        return self._drain_at is None and not self._abandoned and len(self._slots.active) < self._settings.concurrency
+
+    def _act_on_wishes(self) -> None:
+        if self._heard_queues:
+            heard, self._heard_queues = self._heard_queues, set()
+            self._claimer.heard(heard)
+        if self._look_again:
+            self._look_again = False
+            self._claimer.look_again()
+        for live in list(self._slots.overdue()):
+            self._stop_run(live, "timeout")
+        if self._drain_wanted and self._drain_at is None:
+            self._begin_drain()
+        if self._drain_at is not None and time.monotonic() >= self._drain_at:
+            self._end_grace()
+
+    # one turn
+
+    def _turn(self) -> bool:
+        """Write, record, claim; return whether to go again at once."""
+        outcomes = self._take_outcomes()
+        batch = self._desk.take(everything=bool(outcomes))
+        try:
+            claimed = self._exchange(batch, outcomes)
+        except Exception as error:  # noqa: BLE001 - no fault of the database may end the engine or fail a job
+            self._outcomes.extendleft(reversed(outcomes))
+            self._desk.put_back(batch)
+            self._note_failure(error)
+            return False
+        if self._failures:
+            logger.warning("database is back after %d failed tries", self._failures)
+        self._failures = 0
+        desks.confirm(batch)
+        self._settle(outcomes)
+        self._dispatch(claimed)
+        return bool(self._outcomes) or (self._may_claim() and self._claimer.has_targets)
+
+    def _exchange(self, batch: desks.Batch, outcomes: Sequence[Outcome]) -> list[ClaimedRun]:
+        """Do this turn's SQL; commit at most twice (the second time for the claim alone)."""
+        with self._database.connect() as conn:
+            if self._in_doubt:
+                self._clear_doubt(conn)
+            self._check_cancels(conn)
+            may_claim = self._may_claim()
+            if may_claim:
+                self._claimer.poll(conn)
+            lanes = self._slots.lanes() if may_claim and self._claimer.has_targets else []
+            self._held_back = self._slots.processes_full
+            if not lanes:
+                self._claimer.forget()
+            if batch or outcomes or (lanes and self._database.dialect == "mysql"):
+                with conn.transaction():
+                    return self._write_and_claim(conn, batch, outcomes, lanes)
+            return self._claim(conn, lanes) if lanes else []
+
+    def _write_and_claim(self, conn: Conn, batch: desks.Batch, outcomes: Sequence[Outcome], lanes: Any) -> list[ClaimedRun]:
+        if batch:
+            desks.write(conn, batch)
+        self._lost = finish.record(conn, outcomes) if outcomes else set()
+        if outcomes:
+            failpoint("record.before_commit")
+        return self._claim(conn, lanes) if lanes else []
+
+    def _claim(self, conn: Conn, lanes: Any) -> list[ClaimedRun]:
+        self._in_doubt = True  # until we know that what was claimed reached us
+        claimed = self._claimer.claim(conn, lanes)
+        claimed = [self._adopt(conn, run) for run in claimed]
+        if claimed:
+            failpoint("claim.before_commit")
+        return claimed
+
+    def _adopt(self, conn: Conn, run: ClaimedRun) -> ClaimedRun:
+        """Give a run that was enqueued by name its job's limits."""
+        if run.max_attempts is not None and run.on_crash is not None:
+            return run
+        spec = self._registry.jobs[run.job]
+        limits = {"max_attempts": spec.retry.max_attempts, "on_crash": str(spec.on_crash)}
+        claims.adopt(conn, run, **limits)  # type: ignore[arg-type]
+        return run._replace(
+            max_attempts=run.max_attempts or spec.retry.max_attempts, on_crash=run.on_crash or spec.on_crash
+        )
+
+    def _clear_doubt(self, conn: Conn) -> None:
+        """Give back what a claim may have taken without telling us."""
+        known = [key[0] for key in self._held]
+        freed = claims.release_unknown(
+            conn, worker=self._identity.worker, engine=self._identity.number, known=known
+        )
+        if freed:
+            logger.warning("gave back %d runs claimed by a commit whose answer was lost", freed)
+        self._in_doubt = False
+
+    def _check_cancels(self, conn: Conn) -> None:
+        if not self._slots.active or time.monotonic() < self._next_cancel_check:
+            return
+        self._next_cancel_check = time.monotonic() + self._settings.cancel_seconds
+        wanted = claims.cancel_requests(conn, worker=self._identity.worker, engine=self._identity.number)
+        for key in wanted:
+            live = self._slots.active.get(key)
+            if live is not None and not live.cancelled:
+                self._stop_run(live, "cancel")
+
+    def _take_outcomes(self) -> list[Outcome]:
+        taken: list[Outcome] = []
+        while self._outcomes and len(taken) < MAX_BATCH:
+            taken.append(self._outcomes.popleft())
+        return taken
+
+    def _settle(self, outcomes: Sequence[Outcome]) -> None:
+        """Free the slots of what was recorded; say which answers came too late."""
+        if not outcomes:
+            return
+        failpoint("record.after_commit")
+        if self._held_back:
+            self._claimer.look_again()
+        self._maintenance.count_finished(len(outcomes))
+        for outcome in outcomes:
+            key = (outcome.run.id, outcome.run.fence)
+            self._held.discard(key)
+            if key in self._lost:
+                logger.warning(
+                    "run %s of %s: fence %d is no longer valid, its answer %s was refused",
+                    *(outcome.run.id, outcome.run.job, outcome.run.fence, outcome.kind),
+                )
+
+    def _dispatch(self, claimed: Sequence[ClaimedRun]) -> None:
+        self._in_doubt = False
+        if not claimed:
+            return
+        failpoint("claim.after_commit")
+        lives = [LiveRun(run, self._registry.jobs[run.job]) for run in claimed]
+        for live in lives:
+            self._held.add(live.key)
+            self._slots.add(live)
+        ready = [live for live in lives if not live.claimed.expired]
+        for live in lives:
+            if live.claimed.expired:
+                self._report(live, Expired())
+        self._crew.submit(ready)
+
+    def _note_failure(self, error: Exception) -> None:
+        self._failures = min(self._failures + 1, 10)
+        if self._failures == 1:
+            logger.warning("database: %s: %s (claiming stops, results are kept, trying on)", type(error).__name__, error)
+
+    # endings
+
+    def _report(self, live: LiveRun, ending: Ending) -> None:
+        """Take what an attempt came to, from any thread."""
+        if self._slots.remove(live) and not self._abandoned:
+            self._keep(live, ending)
+        self._news.set()
+
+    def _keep(self, live: LiveRun, ending: Ending) -> None:
+        if live.lost:
+            self._held.discard(live.key)
+            logger.warning("run %s of %s: lease lost, nothing is written", live.claimed.id, live.claimed.job)
+            return
+        if live.completed:  # the commit of complete_in has told the database
+            self._held.discard(live.key)
+            return
+        outcome = decide(live.claimed, ending, live.retry, self._random)
+        self._outcomes.append(outcome)
+        if outcome.error is not None:
+            self._crew.tell_failure(live, outcome)
+
+    def _stop_run(self, live: LiveRun, reason: StopReason) -> None:
+        live.cancelled = live.cancelled or reason == "cancel"
+        if live.stop_reason is None:
+            live.stop_reason = reason
+            self._crew.interrupt(live)
+
+    # drain
+
+    def _begin_drain(self) -> None:
+        self._drain_at = time.monotonic() + self._settings.grace_seconds
+        for live in list(self._slots.active.values()):
+            live.stopping = True
+        self._crew.notify_stopping()
+
+    def _end_grace(self) -> None:
+        """Cancel what can be cancelled; what cannot is given back while its thread still runs."""
+        for live in list(self._slots.active.values()):
+            if self._grace_ended or live.executor == "thread":
+                self._report(live, Stopped())
+            else:
+                self._stop_run(live, "stop")
+        self._grace_ended = True
+        self._drain_at = time.monotonic() + CANCELLED_SECONDS
+
+    def _drop_everything(self) -> bool:
+        for live in list(self._slots.active.values()):
+            live.lost = True
+            self._stop_run(live, "lost")
+        self._outcomes.clear()
+        return True
+
+    def _heard(self, queues: frozenset[str]) -> None:
+        """Hear of queues with work; an empty set means that word was lost: look at everything."""
+        self._heard_queues |= queues
+        self._look_again = self._look_again or not queues
+        self._news.set()
+
+    def _promoted(self, queues: set[str]) -> None:
+        self._heard_queues |= queues
+        self._news.set()
+        self._announcer.announce(queues)
+
+
+def default_process_slots() -> int:
+    """Return one per CPU that we may use."""
+    try:
+        return max(1, len(os.sched_getaffinity(0)))
+    except AttributeError:  # not on macOS
+        return os.cpu_count() or 1

@@ -1,0 +1,125 @@
+"""Start a fresh Python interpreter that talks to us over a socket pair.
+
+Fresh, never forked: by the time a worker starts, the app has threads and pools that do not survive a fork.
+The child is given nothing else of ours: standard input is closed and every other handle is not inherited.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Final
+
+PR_SET_PDEATHSIG: Final = 1
+INSIDE_WORKER: Final = "LODGER_INSIDE_WORKER"
+"""Set in every process of a worker: an app that is imported there must not start a worker of its own."""
+PROC: Final = Path("/proc")
+
+
+class Channel:
+    """Messages (JSON objects) over one connection; ``recv`` raises EOFError when the other side is gone."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Wrap an open connection."""
+        self.connection = connection
+
+    def send(self, message: Mapping[str, Any]) -> bool:
+        """Send; False when nobody is there any more."""
+        try:
+            self.connection.send_bytes(json.dumps(message).encode())
+        except (OSError, ValueError):
+            return False
+        return True
+
+    def recv(self) -> dict[str, Any]:
+        """Return the next message, waiting for it."""
+        try:
+            return json.loads(self.connection.recv_bytes())  # type: ignore[no-any-return]
+        except OSError:
+            raise EOFError from None
+
+    def close(self) -> None:
+        """Close our side."""
+        self.connection.close()
+
+
+def spawn(module: str, first_message: Mapping[str, Any], *, new_session: bool) -> tuple[subprocess.Popen[bytes], Channel]:
+    """Run ``python -m module`` and send it ``first_message``.
+
+    ``new_session`` makes it the leader of a session, by which its whole tree can be found and killed; else
+    it leads a process group of its own inside ours.
+    """
+    ours, theirs = socket.socketpair()
+    with theirs:
+        process = subprocess.Popen(  # noqa: S603 - our own module, in this interpreter
+            [sys.executable, "-m", module, str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, INSIDE_WORKER: "1"},
+            start_new_session=new_session,
+            process_group=None if new_session else 0,
+        )
+    channel = Channel(Connection(ours.detach()))
+    channel.send(first_message)
+    return process, channel
+
+
+def accept(argv: list[str]) -> tuple[Channel, dict[str, Any]]:
+    """Return, in the child, the channel to the parent and the first message."""
+    channel = Channel(Connection(int(argv[1])))
+    return channel, channel.recv()
+
+
+def die_with_parent(number: int = signal.SIGKILL) -> None:
+    """Ask the kernel to signal us when the thread that started us ends (Linux; elsewhere the channel's end tells)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, number)
+
+
+def exit_text(code: int, memory_bytes: int = 0) -> str:
+    """Return how a process ended, from its return code (negative: a signal), with its last known memory."""
+    if code < 0:
+        try:
+            how = f"signal {signal.Signals(-code).name}"
+        except ValueError:
+            how = f"signal {-code}"
+    else:
+        how = f"exit code {code}"
+    return f"{how}, {memory_bytes // 2**20} MB" if memory_bytes else how
+
+
+def resident_bytes(pid: int) -> int:
+    """Return the resident memory of a process (Linux; 0 where it cannot be read)."""
+    try:
+        return int((PROC / str(pid) / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+def kill_group(pid: int) -> None:
+    """Kill a process and its group."""
+    for kill in (os.killpg, os.kill):
+        try:
+            kill(pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            continue
+
+
+def kill_session(leader: int) -> None:
+    """Kill every process of a session: what an engine that died has left behind (Linux)."""
+    for entry in PROC.glob("[0-9]*/stat") if PROC.is_dir() else ():
+        try:
+            # The command may hold blanks and brackets; the fields are counted from behind it.
+            after = entry.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(after[3]) == leader and int(entry.parent.name) != os.getpid():
+            kill_group(int(entry.parent.name))
