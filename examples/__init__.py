@@ -1,0 +1,1 @@
+"""Runnable examples. They are not part of the installed package; run them from the repository's root."""
