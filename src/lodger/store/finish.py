@@ -21,6 +21,7 @@ from lodger.model.outcome import Outcome
 from lodger.model.payload import clean_text
 from lodger.store.database import Conn
 from lodger.store.fragments import release_unique
+from lodger.store.portions import portions
 from lodger.store.sql import Statement, Terms, statement
 from lodger.store.values import id_in, microseconds
 
@@ -95,8 +96,12 @@ def succeed_list(count: int) -> Statement:
 def _finish(conn: Conn, outcomes: Sequence[Outcome]) -> int:
     if conn.dialect == "sqlite":
         return conn.write_many(finish, [_params(conn, outcome) for outcome in outcomes])
-    rows = json.dumps([_json_row(outcome) for outcome in outcomes], ensure_ascii=False)
-    return conn.write(finish, rows=rows)
+    batches = portions([_json_row(outcome) for outcome in outcomes], _chars)
+    return sum(conn.write(finish, rows=json.dumps(rows, ensure_ascii=False)) for rows in batches)
+
+
+def _chars(row: dict[str, Any]) -> int:
+    return len(row["result"] or "") + len(row["error"] or "")
 
 
 @statement

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, TypeAlias
 from lodger.errors import UniqueConflict
 from lodger.model.run import Inserted, NewRun
 from lodger.model.unique import Unique
+from lodger.store.portions import portions
 from lodger.store.sql import DialectName, Statement, Terms, statement
 from lodger.store.steps import Step, Steps
 from lodger.store.values import id_in, id_out, microseconds, time_in
@@ -69,12 +70,14 @@ def _settle(dialect: DialectName, run: NewRun, unique: Unique) -> Steps[Inserted
     holder, status = run.id, ""
     for _ in range(TRIES):
         rows = yield Step(unique_holder, {"slot": unique.slot(run.job)}, answers=True)
+        if rows:
+            holder, status = id_out(rows[0][0]), rows[0][1]
+        # Sent again after a lost commit reply, the run may long have let go of its key.
+        if (rows and holder == run.id) or (yield Step(is_there, {"id": id_in(dialect, run.id)}, answers=True)):
+            return Inserted(id=run.id, created=True)
         if not rows:  # the holder let go between our insert and this read
             yield _one_step(dialect, run)
             continue
-        holder, status = id_out(rows[0][0]), rows[0][1]
-        if holder == run.id:
-            return Inserted(id=run.id, created=True)
         if unique.conflict == "return":
             return Inserted(id=holder, created=False)
         if unique.conflict == "raise" or status == "RUNNING":
@@ -88,6 +91,12 @@ def _settle(dialect: DialectName, run: NewRun, unique: Unique) -> Steps[Inserted
 def unique_holder(t: Terms) -> str:
     """Who holds this unique slot."""
     return f"SELECT id, status FROM {t.run} WHERE unique_slot = :slot {t.latest()}"
+
+
+@statement
+def is_there(t: Terms) -> str:
+    """Whether a run with this id was ever inserted."""
+    return f"SELECT 1 FROM {t.run} WHERE id = :id {t.latest()}"
 
 
 @statement
@@ -107,16 +116,24 @@ def _insert_steps(dialect: DialectName, runs: Sequence[NewRun]) -> Iterator[Step
         yield _one_step(dialect, runs[0])
         return
     for shape, group in groupby(runs, key=_shape):
-        rows = [_row(dialect, run, shape) for run in group]
-        if dialect == "postgresql":
-            yield Step(insert_arrays(shape), {name: [row[name] for row in rows] for name in FIELDS[shape]})
-            continue
-        start = 0
-        for size in _chunk_sizes(len(rows)):
-            chunk = rows[start : start + size]
-            params = {f"{name}_{i}": value for i, row in enumerate(chunk) for name, value in row.items()}
-            yield Step(insert_values(shape, size), params)
-            start += size
+        for portion in portions(group, _chars):
+            yield from _portion_steps(dialect, shape, [_row(dialect, run, shape) for run in portion])
+
+
+def _portion_steps(dialect: DialectName, shape: Shape, rows: list[dict[str, Any]]) -> Iterator[Step]:
+    if dialect == "postgresql":
+        yield Step(insert_arrays(shape), {name: [row[name] for row in rows] for name in FIELDS[shape]})
+        return
+    start = 0
+    for size in _chunk_sizes(len(rows)):
+        chunk = rows[start : start + size]
+        params = {f"{name}_{i}": value for i, row in enumerate(chunk) for name, value in row.items()}
+        yield Step(insert_values(shape, size), params)
+        start += size
+
+
+def _chars(run: NewRun) -> int:
+    return len(run.args) + len(run.meta or "") + len(run.options or "") + len(run.tags or "")
 
 
 def _one_step(dialect: DialectName, run: NewRun) -> Step:
