@@ -8,6 +8,8 @@ ARGS ?=
 ENGINE ?= sqlite
 PLACEMENT ?= child
 CHECK ?=
+# make bench: a package in benchmarks
+BENCH ?= layout
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -73,12 +75,11 @@ golden: setup ## write the SQL that Lodger sends into tests/golden_sql
 
 .PHONY: demo
 demo: setup ## run the example: ENGINE=sqlite|postgresql|mariadb PLACEMENT=child|thread|separate CHECK=1
-	@$(BIN)/python -m tools.servers exec $(ENGINE) -- \
-	    $(BIN)/python -m examples.dating --placement $(PLACEMENT) $(if $(filter-out 0,$(CHECK)),--check)
+	@$(BIN)/python -m examples.dating --engine $(ENGINE) --placement $(PLACEMENT) $(if $(filter-out 0,$(CHECK)),--check)
 
 .PHONY: bench
-bench: setup ## run the benchmarks
-	@$(BIN)/python -m benchmarks $(ARGS)
+bench: setup ## run a benchmark: BENCH=layout ENGINE=sqlite|postgresql|mariadb ARGS="--speed 0.1"
+	@$(BIN)/python -m tools.servers exec $(ENGINE) -- $(BIN)/python -m benchmarks.$(BENCH) --engine $(ENGINE) $(ARGS)
 
 .PHONY: clean
 clean: ## remove everything that was made here

@@ -62,7 +62,7 @@ def test_what_is_there_is_not_installed_again(machine: Callable[[str], Path]) ->
 def test_a_normal_user_is_told_the_command(machine: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
     folder = machine(INSTALLS)
     monkeypatch.setattr(mariadb, "is_root", lambda: False)
-    with pytest.raises(ServerError, match="on this machine.*sudo apt-get install -y mariadb-server"):
+    with pytest.raises(ServerError, match=r"on this machine.*sudo apt-get install -y mariadb-server"):
         mariadb.find_binaries()
     assert not (folder / "asked").exists()
 
