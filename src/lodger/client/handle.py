@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
@@ -71,6 +70,8 @@ class RunHandle(Generic[R]):
 
     async def aresult(self, timeout: float | None = None) -> R:  # noqa: ASYNC109 - the same meaning as result()
         """Wait for the end and return what the job returned; see ``result``."""
+        import asyncio
+
         for pause in _pauses(timeout):
             answer = await self._gateway.apoll(self.id)
             if answer[0].is_terminal:

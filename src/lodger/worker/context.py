@@ -6,18 +6,19 @@ job should stop; whatever it does from then on counts for nothing.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol
+
+from typing_extensions import TypeVar
 
 from lodger.errors import InvalidInput, LeaseLost
 from lodger.model.payload import clean_text, encode
 from lodger.worker.live import LiveRun
 
-Res = TypeVar("Res", covariant=True)  # noqa: PLC0105 - read in annotations as Run[Res]
+Res = TypeVar("Res", covariant=True, default=None)  # noqa: PLC0105 - read in annotations as Run[Res]
 
 MAX_PROGRESS_MESSAGE: Final = 500
 SAVE_SECONDS: Final = 60.0
@@ -153,6 +154,8 @@ class Run(_Context[Res]):
 
     async def save(self, value: Any) -> None:
         """Save a checkpoint (JSON); when this returns, it is committed. Raises LeaseLost."""
+        import asyncio  # a fifth of the import time of a web app that has none
+
         await asyncio.wrap_future(self._start_save(value))
 
     @asynccontextmanager
