@@ -1,4 +1,4 @@
-"""Command line: python -m benchmarks.layout --engine sqlite|postgresql|mariadb"""
+"""Compare table layouts: python -m benchmarks.layout --engine sqlite|postgresql|mariadb."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from . import experiments
+from .explain import gathered
 from .model import LAYOUTS, Engine
 
 
@@ -84,18 +85,6 @@ def show(result: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def show_plans(results: list[dict[str, Any]]) -> None:
-    """Every plan once, with the tables that have it."""
-    seen: dict[tuple[str, str], list[str]] = {}
-    for result in results:
-        for key, plans in result.get("plans", {}).items():
-            for name, plan in plans.items():
-                seen.setdefault((name, plan), []).append(key)
-    for (name, plan), keys in sorted(seen.items()):
-        print(f"\nplan of {name} ({', '.join(keys)})")
-        print("\n".join("    " + line for line in plan.splitlines()))
-
-
 def main() -> None:
     args = arguments()
     engine = connect(args.engine, args.url)
@@ -114,7 +103,7 @@ def main() -> None:
     finally:
         engine.close()
     if not args.json:
-        show_plans(results)
+        print("\n".join(gathered(results)))
     else:
         print(json.dumps({"engine": head, "results": results}, indent=1))
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+from .explain import plans_of
 from .measure import Timed, interleave, ms, rates, seconds
 from .model import A3, A4, A5, JOBS, LAYOUTS, A, B, Claimed, Engine, Layout, Load, Table
 
@@ -14,6 +15,7 @@ SIZES = {20: 100, 100: 60, 500: 24}  # runs in a batch: rounds
 FINISHED = 20_000
 Row = dict[str, Any]
 Result = dict[str, Any]
+Plans = dict[str, dict[str, str]]
 
 
 class Comparison:
@@ -108,15 +110,15 @@ def in_flight(engine: Engine, _: float) -> Iterator[Result]:
     )  # few rounds at any speed: more of them would make the table large
     shapes = engine.finish_shapes
     for n, finished in ((100, 0), (100, 40_000), (500, 0), (500, 40_000)):
-        waiting = n * (rounds * len(shapes) + held)
+        waiting = n * (rounds * len(shapes) + held + 1)  # one batch is left for EXPLAIN
+        size = f"{finished + waiting:,} rows"
         table = Table(f"flight_{n}_{finished}")
         engine.create(table, Load(finished, waiting))
+        plans = {size: plans_of(engine, table, n)}
         running = [engine.claim(table, n) for _ in range(held)]
         took = interleave(rounds, shapes, partial(finish_batch, engine, table, n, running))
-        yield simple(
-            f"Finish, n = {n}, {held} batches running, {finished + waiting:,} rows",
-            took,
-        )
+        title = f"Finish, n = {n}, {held} batches running, {size}"
+        yield simple(title, took, plans)
 
 
 FILTERS: dict[str, tuple[int, list[str] | None, Layout]] = {
@@ -201,15 +203,12 @@ def single_inserts(engine: Engine, speed: float) -> Timed:
     return interleave(max(50, int(400 * speed)), tables, batch)
 
 
-def simple(title: str, took: Timed) -> Result:
-    rows = [{"": name, "p50 ms": round(ms(took[name], 0.5), 2), "x": round(x, 2)} for name, x in rates(took).items()]
-    return {"title": title, "rows": rows}
-
-
-def plans_of(engine: Engine, table: Table, n: int) -> dict[str, str]:
-    """Plans without the table's name, so that equal ones look equal."""
-    plans = engine.explain(table, n)
-    return {name: plan.replace(table.name, "run") for name, plan in plans.items()}
+def simple(title: str, took: Timed, plans: Plans | None = None) -> Result:
+    rows = [
+        {"": name, "p50 ms": round(1000 * statistics.median(took[name]), 2), "x": round(x, 2)}
+        for name, x in rates(took).items()
+    ]
+    return {"title": title, "rows": rows, "plans": plans or {}}
 
 
 def growth(engine: Engine, speed: float, finished: int) -> Iterator[Result]:

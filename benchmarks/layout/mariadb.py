@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlsplit
 
-import pymysql  # type: ignore[import-untyped]
+import pymysql
 
 from .model import (
     ARGS,

@@ -105,7 +105,7 @@ def uuid7() -> bytes:
 
 
 def names_of(n: int) -> list[str]:
-    """n job names out of the thirty."""
+    """One of the thirty job names for each of n rows."""
     return [JOBS[i % len(JOBS)] for i in range(n)]
 
 

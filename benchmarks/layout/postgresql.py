@@ -377,8 +377,7 @@ class PostgreSQL:
         return {"queue": QUEUE, "owner": OWNER, "n": n, "names": JOBS}
 
     def plan(self, sql: str, params: dict[str, Any]) -> str:
-        lines = [row[0] for row in self.db.execute(f"EXPLAIN (COSTS OFF) {sql}", params)]
-        return "\n".join(line if len(line) < 110 else line[:107] + "..." for line in lines)
+        return "\n".join(row[0] for row in self.db.execute(f"EXPLAIN (COSTS OFF) {sql}", params))
 
     def close(self) -> None:
         self.db.execute(f"DROP SCHEMA {SCHEMA} CASCADE")

@@ -24,11 +24,11 @@ class Report:
         return bool(self.lines) and all(line.ok for line in self.lines)
 
     def table(self) -> str:
-        rows = [("step", "expected", "seen", "ok")]
-        rows += [(line.step, line.expected, line.seen, "yes" if line.ok else "NO") for line in self.lines]
-        widths = [max(len(row[column]) for row in rows) for column in range(4)]
-        rows.insert(1, tuple("-" * width for width in widths))  # type: ignore[arg-type] # four of them
-        return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+        rows = [("ok", "step", "expected", "seen")]
+        rows += [("yes" if line.ok else "NO", line.step, line.expected, line.seen) for line in self.lines]
+        # What was seen comes last and stays as long as it is: an error's text may be of any length.
+        widths = [max(len(row[column]) for row in rows) for column in range(3)]
+        return "\n".join("  ".join([*map(str.ljust, row, widths), row[3]]) for row in rows)
 
     def summary(self) -> str:
         wrong = sum(not line.ok for line in self.lines)

@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -45,71 +45,100 @@ class Options:
     """Remove everything at the end, and keep the services' output to ourselves."""
 
 
-@dataclass(kw_only=True)
 class Stand:
     """The running demo."""
 
-    address: str
-    data: Path
-    database: str
-    services: list[Service] = field(default_factory=list)
-    killed: list[str] = field(default_factory=list)
-    """What had to be killed at the end; filled when the stand is down. Empty is right."""
+    def __init__(self, options: Options, port: int, data: Path, url: str) -> None:
+        self.address = f"http://{_reachable(options.host)}:{port}"
+        self.data = data
+        self.database = url.partition(":")[0]
+        self.services: list[Service] = []
+        self.killed: list[str] = []
+        """What had to be killed at a stop, as it did not go by itself. Empty is right."""
+        self._marker = uuid.uuid4().hex
+        self._env = _environment(options, data, url) | {MARKER: self._marker}
+        self._commands = _commands(options, port)
+        self._quiet = options.temporary
+        self._earlier_output = ""
+
+    def migrate(self) -> None:
+        done = subprocess.run([LODGER, "migrate"], env=self._env, cwd=ROOT, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise DemoError(f"lodger migrate ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+
+    def start(self) -> None:
+        """Start the services and wait until the site answers."""
+        for name, command in self._commands.items():
+            self.services.append(Service(name, command, self._env, ROOT, quiet=self._quiet))
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        with httpx.Client(base_url=self.address, trust_env=False) as client:
+            while time.monotonic() < deadline:
+                if service := self.dead():
+                    raise DemoError(f"{service.name} ended with {service.exit_code} at its start:\n{self.output()}")
+                try:
+                    if client.get("/healthz").status_code == 200:
+                        return
+                except httpx.TransportError:
+                    time.sleep(0.05)
+        raise DemoError(f"The site did not answer within {START_TIMEOUT_SECONDS} s:\n{self.output()}")
+
+    def stop(self) -> None:
+        """Ask all services to stop, wait, and see to it that nothing is left."""
+        for service in self.services:
+            service.ask_to_stop()
+        self.killed += [service.name for service in self.services if not service.wait_stopped()]
+        self.killed += wait_nothing_left(self._marker)
+        self._earlier_output = self.output()
+        self.services.clear()
 
     def dead(self) -> Service | None:
         return next((service for service in self.services if service.exit_code is not None), None)
 
     def output(self) -> str:
-        return "\n".join(f"{service.name:>6} | {line}" for service in self.services for line in service.lines)
+        lines = [f"{service.name:>6} | {line}" for service in self.services for line in service.lines]
+        return "\n".join(filter(None, [self._earlier_output, *lines]))
 
 
 @contextmanager
 def standing(options: Options) -> Iterator[Stand]:
     """The demo, up and answering; at the end of the block everything it started is gone."""
-    marker = uuid.uuid4().hex
     with ExitStack() as stack:
         data = _data_folder(options, stack)
         port = _port(options)
         url = options.database_url or _database(options.engine, data, stack)
-        env = _environment(options, data, url, marker)
-        stand = Stand(address=f"http://{_reachable(options.host)}:{port}", data=data, database=url.partition(":")[0])
-        _migrate(env)
+        stand = Stand(options, port, data, url)
+        stand.migrate()
         try:
-            _start(stand, options, port, env)
-            _wait_until_it_answers(stand)
+            stand.start()
             yield stand
         finally:
-            _stop(stand, marker)
+            stand.stop()
 
 
-def _start(stand: Stand, options: Options, port: int, env: dict[str, str]) -> None:
+def _commands(options: Options, port: int) -> dict[str, list[str]]:
     site = [sys.executable, "-m", "uvicorn", "examples.dating.web:app", "--no-access-log"]
-    site += ["--host", options.host, "--port", str(port)]
-    stand.services.append(Service("web", site, env, ROOT, quiet=options.temporary))
+    commands = {"web": [*site, "--host", options.host, "--port", str(port)]}
     if options.placement == "separate":
-        stand.services.append(Service("worker", [LODGER, "worker"], env, ROOT, quiet=options.temporary))
+        commands["worker"] = [LODGER, "worker"]
+    return commands
 
 
-def _stop(stand: Stand, marker: str) -> None:
-    for service in stand.services:
-        service.ask_to_stop()
-    for service in stand.services:
-        if not service.wait_stopped():
-            stand.killed.append(service.name)
-    stand.killed += wait_nothing_left(marker)
-
-
-def _environment(options: Options, data: Path, url: str, marker: str) -> dict[str, str]:
+def _environment(options: Options, data: Path, url: str) -> dict[str, str]:
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return os.environ | {
-        "DATABASE_URL": url,
-        "DATING_DATA": str(data),
-        "LODGER_APP": APP,
-        "EMBEDDED_JOB_WORKER": "false" if options.placement == "separate" else options.placement,
-        "PYTHONPATH": os.pathsep.join(paths),
-        "PYTHONUNBUFFERED": "1",
-        MARKER: marker,
-    }
+    # What the services put into the temporary folder then goes with the data.
+    temporary = {"TMPDIR": str(data)} if options.temporary else {}
+    return (
+        os.environ
+        | temporary
+        | {
+            "DATABASE_URL": url,
+            "DATING_DATA": str(data),
+            "LODGER_APP": APP,
+            "EMBEDDED_JOB_WORKER": "false" if options.placement == "separate" else options.placement,
+            "PYTHONPATH": os.pathsep.join(paths),
+            "PYTHONUNBUFFERED": "1",
+        }
+    )
 
 
 def _data_folder(options: Options, stack: ExitStack) -> Path:
@@ -143,23 +172,3 @@ def _port(options: Options) -> int:
 
 def _reachable(host: str) -> str:
     return "127.0.0.1" if host in ("0.0.0.0", "") else host  # noqa: S104 - compared, not bound
-
-
-def _migrate(env: dict[str, str]) -> None:
-    done = subprocess.run([LODGER, "migrate"], env=env, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise DemoError(f"lodger migrate ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-
-
-def _wait_until_it_answers(stand: Stand) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_SECONDS
-    with httpx.Client(base_url=stand.address, trust_env=False) as client:
-        while time.monotonic() < deadline:
-            if service := stand.dead():
-                raise DemoError(f"{service.name} ended with {service.exit_code} at its start:\n{stand.output()}")
-            try:
-                if client.get("/healthz").status_code == 200:
-                    return
-            except httpx.TransportError:
-                time.sleep(0.05)
-    raise DemoError(f"The site did not answer within {START_TIMEOUT_SECONDS} s:\n{stand.output()}")

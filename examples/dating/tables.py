@@ -60,7 +60,8 @@ class ProfileVideo(Base):
 
 
 def create_tables() -> None:
-    Base.metadata.create_all(engine())
+    with engine().execution_options(**{_WRITES: True}).begin() as connection:
+        Base.metadata.create_all(connection)
 
 
 @contextmanager

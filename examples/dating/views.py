@@ -23,6 +23,8 @@ class Step:
     """A run's status, or WAITING (for the step before) or NOT NEEDED (as that one failed)."""
     attempt: int = 0
     max_attempts: int = 0
+    interruptions: int = 0
+    """How often a stop of the worker cut it short; those do not count as attempts."""
     done: float = 0
     total: float = 0
     message: str = ""
@@ -124,6 +126,7 @@ def _step(name: str, title: str, run_id: str | None, *, done: bool) -> Step:
         status=str(run.status),
         attempt=run.attempt,
         max_attempts=run.max_attempts or 0,
+        interruptions=run.interruptions,
         done=(run.progress.done or 0) if run.progress else 0,
         total=(run.progress.total or 0) if run.progress else 0,
         message=(run.progress.message or "") if run.progress else "",

@@ -7,10 +7,10 @@ import importlib
 import inspect
 import os
 import typing
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar, Unpack, overload
 
 from lodger import settings as settings_module
 from lodger.client.handle import RunHandle
@@ -27,8 +27,6 @@ from lodger.model.status import Status
 from lodger.worker.context import Run, SyncRun
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
     from lodger.client.gateway import Gateway
     from lodger.client.outbox import Outbox
     from lodger.store.database import Database
@@ -37,20 +35,25 @@ P = ParamSpec("P")
 R = TypeVar("R")
 AppT = TypeVar("AppT")
 Lifespan = Callable[[AppT], AbstractAsyncContextManager[Any]]
+Awaits: TypeAlias = Coroutine[Any, Any, R]
+WithRun: TypeAlias = Callable[Concatenate[Run[Any], P], Awaits[R]]
+WithSyncRun: TypeAlias = Callable[Concatenate[SyncRun[Any], P], R]
 ResF = TypeVar("ResF", bound=Callable[[], AsyncIterator[Any]])
 
 
 class JobDecorator(typing.Protocol):
     """What ``Lodger.job(...)`` returns: a leading Run or SyncRun is injected, not an argument."""
 
+    @overload  # those without a run would fit as well: the first that fits is meant
+    def __call__(  # type: ignore[overload-overlap]
+        self, function: Callable[Concatenate[Run[Any], P], Awaits[R]]
+    ) -> Job[P, R, WithRun[P, R]]: ...
     @overload
-    def __call__(self, function: Callable[Concatenate[Run[Any], P], Awaitable[R]]) -> Job[P, R]: ...
+    def __call__(self, function: Callable[Concatenate[SyncRun[Any], P], R]) -> Job[P, R, WithSyncRun[P, R]]: ...
     @overload
-    def __call__(self, function: Callable[Concatenate[SyncRun[Any], P], R]) -> Job[P, R]: ...
+    def __call__(self, function: Callable[P, Awaits[R]]) -> Job[P, R, Callable[P, Awaits[R]]]: ...
     @overload
-    def __call__(self, function: Callable[P, Awaitable[R]]) -> Job[P, R]: ...
-    @overload
-    def __call__(self, function: Callable[P, R]) -> Job[P, R]: ...
+    def __call__(self, function: Callable[P, R]) -> Job[P, R, Callable[P, R]]: ...
 
 
 class Lodger:
@@ -78,7 +81,7 @@ class Lodger:
 
     # declaring
 
-    def job(
+    def job(  # noqa: PLR0913 - one keyword per option of a job
         self,
         *,
         name: str | None = None,
@@ -118,11 +121,12 @@ class Lodger:
             self.registry.add(spec)
             return Job(self, spec)
 
-        return typing.cast(JobDecorator, register)
+        return typing.cast("JobDecorator", register)
 
     def worker_lifespan(self, function: ResF) -> ResF:
         """Register what each worker process enters once, on the loop that runs its jobs: pools, clients."""
-        if not inspect.isasyncgenfunction(function):
+        given: object = function  # the check below would narrow the type that we return
+        if not inspect.isasyncgenfunction(given):
             raise InvalidInput("worker_lifespan", function, "an async generator function that yields once")
         self.registry.lifespan = function
         return function
@@ -252,7 +256,9 @@ class Lodger:
 
         # A web server's threads (40 by default in Starlette) may enqueue at once; connections open as needed.
         return Database(
-            self.url, tables=Tables(self.settings.prefix, self.settings.schema or None), pool_size=10  # type: ignore[arg-type]
+            self.url,  # type: ignore[arg-type]  # None is refused by name
+            tables=Tables(self.settings.prefix, self.settings.schema or None),
+            pool_size=10,
         )
 
     @cached_property

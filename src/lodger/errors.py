@@ -1,21 +1,21 @@
 """Every error that Lodger raises, under one root.
 
-    LodgerError
-    ├── ConfigurationError        a setting, a variable or an option has a bad value
-    │   ├── DatabaseUrlMissing    nobody said which database to use
-    │   └── DriverMissing         the database's Python driver is not installed
-    ├── InvalidInput              a value given to enqueue, using, cancel … is not allowed
-    │   ├── InvalidArguments      the job's own arguments do not fit its signature
-    │   └── InvalidPayload        a value cannot be stored as JSON within the limits
-    ├── SchemaError               Lodger's tables are missing, too old or too new
-    ├── UniqueConflict            another run holds the unique key
-    ├── RunNotFound               no run has this id
-    ├── WrongStatus               the run's status does not allow this
-    ├── LeaseLost                 the run belongs to somebody else by now
-    └── ResultUnavailable         there is no result to return
-        ├── RunFailed             the run ended FAILED
-        ├── RunCancelled          the run ended CANCELLED
-        └── ResultTimeout         the run has not ended yet
+LodgerError
+├── ConfigurationError        a setting, a variable or an option has a bad value
+│   ├── DatabaseUrlMissing    nobody said which database to use
+│   └── DriverMissing         the database's Python driver is not installed
+├── InvalidInput              a value given to enqueue, using, cancel … is not allowed
+│   ├── InvalidArguments      the job's own arguments do not fit its signature
+│   └── InvalidPayload        a value cannot be stored as JSON within the limits
+├── SchemaError               Lodger's tables are missing, too old or too new
+├── UniqueConflict            another run holds the unique key
+├── RunNotFound               no run has this id
+├── WrongStatus               the run's status does not allow this
+├── LeaseLost                 the run belongs to somebody else by now
+└── ResultUnavailable         there is no result to return
+    ├── RunFailed             the run ended FAILED
+    ├── RunCancelled          the run ended CANCELLED
+    └── ResultTimeout         the run has not ended yet
 """
 
 from __future__ import annotations
@@ -56,9 +56,7 @@ class DriverMissing(ConfigurationError):
 
     def __init__(self, database: str, extra: str) -> None:
         """Name the ``database`` and the ``extra`` that brings its driver."""
-        LodgerError.__init__(
-            self, f"the driver for {database} is not installed: pip install 'lodger[{extra}]'"
-        )
+        LodgerError.__init__(self, f"the driver for {database} is not installed: pip install 'lodger[{extra}]'")
         self.field = "DATABASE_URL"
 
 

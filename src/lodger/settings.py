@@ -14,6 +14,7 @@ from typing import Any, Final
 from lodger.errors import ConfigurationError
 
 DAY: Final = 86400.0
+MAX_IDENTIFIER: Final = 31
 TRUE: Final = frozenset({"1", "true", "yes", "on"})
 FALSE: Final = frozenset({"0", "false", "no", "off", ""})
 
@@ -28,26 +29,52 @@ class Settings:
     """Everything that can be set, with its default."""
 
     app: str = setting("", "LODGER_APP", "Where the Lodger object is: package.module:name")
-    environment: str = setting("default", "LODGER_ENVIRONMENT", "Name of the deployment; workers of others do not count")
+    environment: str = setting(
+        "default", "LODGER_ENVIRONMENT", "Name of the deployment; workers of others do not count"
+    )
     release: str = setting("", "LODGER_RELEASE", "Version of the app, shown with each worker")
     prefix: str = setting("lodger_", "LODGER_PREFIX", "What the names of Lodger's tables begin with")
     schema: str = setting("", "LODGER_SCHEMA", "PostgreSQL schema of Lodger's tables")
     migrate: bool = setting(False, "LODGER_MIGRATE", "Create or upgrade the tables at start (SQLite always does)")
     queues: tuple[str, ...] = setting((), "LODGER_QUEUES", "Queues to work on, comma-separated; empty: all")
     concurrency: int = setting(20, "LODGER_CONCURRENCY", "Runs that one engine executes at once", 1, 10_000)
-    process_slots: int = setting(0, "LODGER_PROCESS_SLOTS", "Of these, in processes of their own; 0: one per CPU", 0, 1000)
+    process_slots: int = setting(
+        0, "LODGER_PROCESS_SLOTS", "Of these, in processes of their own; 0: one per CPU", 0, 1000
+    )
     processes: int = setting(1, "LODGER_PROCESSES", "Engines (processes) of a separate worker", 1, 1000)
-    grace_seconds: float = setting(8.0, "LODGER_GRACE_SECONDS", "Time that runs have to end when the worker stops", 0, 86400)
+    grace_seconds: float = setting(
+        8.0, "LODGER_GRACE_SECONDS", "Time that runs have to end when the worker stops", 0, 86400
+    )
     beat_seconds: float = setting(10.0, "LODGER_BEAT_SECONDS", "How often a worker says that it lives", 0.05, 3600)
-    dead_after_seconds: float = setting(60.0, "LODGER_DEAD_AFTER_SECONDS", "Silence after which a worker is dead; doubled in thread placement", 0.2, 86400)
+    dead_after_seconds: float = setting(
+        60.0,
+        "LODGER_DEAD_AFTER_SECONDS",
+        "Silence after which a worker is dead; doubled in thread placement",
+        0.2,
+        86400,
+    )
     sweep_seconds: float = setting(15.0, "LODGER_SWEEP_SECONDS", "How often workers look for dead ones", 0.05, 3600)
-    poll_seconds: float = setting(0.0, "LODGER_POLL_SECONDS", "How often an idle worker looks for runs; 0: 1 s, on MariaDB and MySQL 0.15 s", 0, 60)
+    poll_seconds: float = setting(
+        0.0,
+        "LODGER_POLL_SECONDS",
+        "How often an idle worker looks for runs; 0: 1 s, on MariaDB and MySQL 0.15 s",
+        0,
+        60,
+    )
     promote_seconds: float = setting(0.5, "LODGER_PROMOTE_SECONDS", "How often due scheduled runs are queued", 0.01, 60)
-    cancel_seconds: float = setting(1.0, "LODGER_CANCEL_SECONDS", "How often running runs are checked for a cancel", 0.01, 60)
-    prune_seconds: float = setting(60.0, "LODGER_PRUNE_SECONDS", "How often ended runs past their retention are deleted", 0.05, 86400)
+    cancel_seconds: float = setting(
+        1.0, "LODGER_CANCEL_SECONDS", "How often running runs are checked for a cancel", 0.01, 60
+    )
+    prune_seconds: float = setting(
+        60.0, "LODGER_PRUNE_SECONDS", "How often ended runs past their retention are deleted", 0.05, 86400
+    )
     keep_succeeded_seconds: float = setting(7 * DAY, "LODGER_KEEP_SUCCEEDED_SECONDS", "Retention of succeeded runs", 0)
-    keep_failed_seconds: float = setting(30 * DAY, "LODGER_KEEP_FAILED_SECONDS", "Retention of failed and cancelled runs", 0)
-    recycle_runs: int = setting(1000, "LODGER_RECYCLE_RUNS", "Runs after which a process of the process executor is replaced", 1)
+    keep_failed_seconds: float = setting(
+        30 * DAY, "LODGER_KEEP_FAILED_SECONDS", "Retention of failed and cancelled runs", 0
+    )
+    recycle_runs: int = setting(
+        1000, "LODGER_RECYCLE_RUNS", "Runs after which a process of the process executor is replaced", 1
+    )
     memory_mb: int = setting(0, "LODGER_MEMORY_MB", "Memory ceiling of a process of the process executor; 0: none", 0)
     nice: int = setting(10, "LODGER_NICE", "CPU priority of an embedded child: niceness", 0, 19)
 
@@ -64,7 +91,9 @@ class Settings:
         _identifier("LODGER_SCHEMA", self.schema)
         if self.dead_after_seconds < 2 * self.beat_seconds:
             raise ConfigurationError(
-                "LODGER_DEAD_AFTER_SECONDS", self.dead_after_seconds, f"at least two beats ({2 * self.beat_seconds:g} s)"
+                "LODGER_DEAD_AFTER_SECONDS",
+                self.dead_after_seconds,
+                f"at least two beats ({2 * self.beat_seconds:g} s)",
             )
 
     def to_json(self) -> dict[str, Any]:
@@ -74,7 +103,8 @@ class Settings:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Settings:
         """Return the settings that ``to_json`` made."""
-        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+        given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+        return cls(**given)
 
 
 def read(overrides: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> Settings:
@@ -130,6 +160,8 @@ def parse_bool(variable: str, text: str) -> bool:
 
 
 def _identifier(variable: str, value: str) -> None:
-    ok = value.isascii() and len(value) <= 31 and all(c.islower() or c.isdigit() or c == "_" for c in value)
+    ok = value.isascii() and len(value) <= MAX_IDENTIFIER and all(c.islower() or c.isdigit() or c == "_" for c in value)
     if not ok or value[:1].isdigit():
-        raise ConfigurationError(variable, value, "lower-case letters, digits and _, at most 31, not beginning with a digit")
+        raise ConfigurationError(
+            variable, value, "lower-case letters, digits and _, at most 31, not beginning with a digit"
+        )

@@ -14,6 +14,7 @@ UPDATE lodger_run SET status = :status, owner = NULL, fence = fence + 1,
   completed_at = CASE WHEN :waits = 1 THEN NULL ELSE statement_timestamp() END,
   unique_slot = CASE WHEN :waits = 1 THEN unique_slot ELSE CASE WHEN unique_until > statement_timestamp() THEN unique_slot END END,
   attempt = attempt - :refund, crashes = crashes + :crashed, lost = lost + :lost,
+  interruptions = interruptions + :interrupted,
   suspect = CASE WHEN :suspect = 1 THEN 1 ELSE suspect END,
   cancel_requested = 0, error = :error
 WHERE id = :id AND status = 'RUNNING' AND fence = :fence;
@@ -25,6 +26,7 @@ UPDATE lodger_run SET status = :status, owner = NULL, fence = fence + 1,
   completed_at = CASE WHEN :waits = 1 THEN NULL ELSE UTC_TIMESTAMP(6) END,
   unique_slot = CASE WHEN :waits = 1 THEN unique_slot ELSE CASE WHEN unique_until > UTC_TIMESTAMP(6) THEN unique_slot END END,
   attempt = attempt - :refund, crashes = crashes + :crashed, lost = lost + :lost,
+  interruptions = interruptions + :interrupted,
   suspect = CASE WHEN :suspect = 1 THEN 1 ELSE suspect END,
   cancel_requested = 0, error = :error
 WHERE id = :id AND status = 'RUNNING' AND fence = :fence;
@@ -36,6 +38,7 @@ UPDATE lodger_run SET status = :status, owner = NULL, fence = fence + 1,
   completed_at = CASE WHEN :waits = 1 THEN NULL ELSE (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000) END,
   unique_slot = CASE WHEN :waits = 1 THEN unique_slot ELSE CASE WHEN unique_until > (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000) THEN unique_slot END END,
   attempt = attempt - :refund, crashes = crashes + :crashed, lost = lost + :lost,
+  interruptions = interruptions + :interrupted,
   suspect = CASE WHEN :suspect = 1 THEN 1 ELSE suspect END,
   cancel_requested = 0, error = :error
 WHERE id = :id AND status = 'RUNNING' AND fence = :fence;

@@ -49,7 +49,10 @@ WHERE id = :id AND status = 'RUNNING' AND fence = :fence;
 -- last_traceback: postgresql, mysql, sqlite
 SELECT traceback FROM lodger_attempt WHERE run_id = :id AND error_message IS NOT NULL ORDER BY fence DESC LIMIT 1;
 
--- lease_of: postgresql, mysql, sqlite
+-- lease_of: postgresql, mysql
+SELECT fence, attempt FROM lodger_run WHERE id = :id AND status = 'RUNNING' FOR UPDATE;
+
+-- lease_of: sqlite
 SELECT fence, attempt FROM lodger_run WHERE id = :id AND status = 'RUNNING';
 
 -- queue_of: postgresql, mysql, sqlite
@@ -86,5 +89,8 @@ SELECT status, result, error FROM lodger_run WHERE id = :id;
 -- select_run: postgresql, mysql, sqlite
 SELECT id, job, queue, status, claim_rank, attempt, max_attempts, fence, crashes, interruptions, lost, args, meta, tags, result, error, progress, checkpoint, cancel_requested, worker_id, run_at, queued_at, started_at, completed_at, expires_at FROM lodger_run WHERE id = :id;
 
--- status_of: postgresql, mysql, sqlite
-SELECT status FROM lodger_run WHERE id = :id;
+-- status_of: postgresql, sqlite
+SELECT status, cancel_requested FROM lodger_run WHERE id = :id;
+
+-- status_of: mysql
+SELECT status, cancel_requested FROM lodger_run WHERE id = :id LOCK IN SHARE MODE;

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from lodger.errors import LodgerError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code (2: the input was wrong, the text says what to do)."""
-    if "" not in sys.path and os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())  # as `python -m` does: the app is found where one stands
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))  # as `python -m` does: the app is found where one stands
     parser = make_parser()
     options = parser.parse_args(argv)
     try:

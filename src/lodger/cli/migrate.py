@@ -23,9 +23,7 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Apply what is missing, or print everything."""
     settings = settings_module.read()
-    database = Database(
-        parse(os.environ.get("DATABASE_URL")), tables=Tables(settings.prefix, settings.schema or None)
-    )
+    database = Database(parse(os.environ.get("DATABASE_URL")), tables=Tables(settings.prefix, settings.schema or None))
     if options.sql:
         print(migrations.script(database), end="")
         return 0

@@ -26,7 +26,9 @@ class RunHandle(Generic[R]):
 
     __slots__ = ("_gateway", "_result", "created", "id", "job", "queue")
 
-    def __init__(self, gateway: Gateway, run_id: str, job: str, queue: str, *, created: bool, result: Result | None) -> None:
+    def __init__(
+        self, gateway: Gateway, run_id: str, job: str, queue: str, *, created: bool, result: Result | None
+    ) -> None:
         """``result`` knows the job's return annotation; None for a job enqueued by name."""
         self._gateway = gateway
         self._result = result

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Unpack
 
-from typing_extensions import Unpack
+from typing_extensions import TypeVar
 
 from lodger.client.handle import RunHandle
 from lodger.client.options import Options, make_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from lodger.app import Lodger
     from lodger.model.job import JobSpec
     from lodger.model.run import NewRun
 
 P = ParamSpec("P")
 R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any], default=Callable[..., Any])
+"""The job's own function, with the run that ``enqueue`` leaves out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class BoundJob(Generic[P, R]):
         return handles[0]
 
 
-class Job(BoundJob[P, R]):
+class Job(BoundJob[P, R], Generic[P, R, F]):
     """A registered job. Calling it calls the function; ``enqueue`` has a worker call it."""
 
     __slots__ = ("__dict__",)
@@ -68,9 +69,10 @@ class Job(BoundJob[P, R]):
         self.__doc__ = spec.function.__doc__
         self.__name__ = spec.function.__name__
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the job's own function, here and now."""
-        return self._spec.function(*args, **kwargs)
+    @property
+    def __call__(self) -> F:
+        """Call the job's own function, here and now (a property, so that the call has the function's own type)."""
+        return self.function
 
     def __repr__(self) -> str:
         """Return the job's name."""
@@ -82,9 +84,9 @@ class Job(BoundJob[P, R]):
         return self._spec.name
 
     @property
-    def function(self) -> Callable[..., Any]:
+    def function(self) -> F:
         """Return the job's own function."""
-        return self._spec.function
+        return self._spec.function  # type: ignore[return-value]
 
     def using(self, **options: Unpack[Options]) -> BoundJob[P, R]:
         """Return the job with options for one enqueue; they never mix with the job's own arguments."""
@@ -104,7 +106,7 @@ class NamedJob:
 
     def using(self, **options: Unpack[Options]) -> NamedJob:
         """Return the job with more options for one enqueue."""
-        return NamedJob(self._lodger, self.name, {**self._options, **options})  # type: ignore[typeddict-item]
+        return NamedJob(self._lodger, self.name, {**self._options, **options})
 
     def call(self, *args: Any, **kwargs: Any) -> Call:
         """Return the call without enqueueing it; arguments are JSON values."""

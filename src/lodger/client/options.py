@@ -93,7 +93,9 @@ def _overrides(options: Options, spec: JobSpec | None) -> str | None:
     retry = options.get("retry")
     if retry is not None:
         if retry.on != DEFAULT_ON:
-            raise InvalidInput("retry.on", retry.on, "the declaration of the job only: classes are not stored with a run")
+            raise InvalidInput(
+                "retry.on", retry.on, "the declaration of the job only: classes are not stored with a run"
+            )
         found["retry"] = retry.to_json()
     return encode(found, "options") if found else None
 

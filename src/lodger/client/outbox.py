@@ -1,5 +1,6 @@
-"""The doors of an enqueue: sync on a connection kept per thread, async through one thread that commits
-all waiting callers together, or inside the app's own transaction.
+"""The doors of an enqueue: sync, async, or inside the app's own transaction.
+
+Async callers go through one thread that commits all who are waiting together.
 
 Group commit makes 20 async callers 3 to 6 times as fast as one, and each still gets its answer after the
 commit. A batch that fails is repeated caller by caller, so that one bad enqueue fails alone.

@@ -6,7 +6,7 @@ from lodger.errors import InvalidInput
 from lodger.model.retry import MAX_DELAY_SECONDS
 
 
-class Answer(Exception):  # noqa: N818 - these are answers, not errors
+class Answer(Exception):
     """Root of the answers; not an error of Lodger."""
 
 

@@ -19,7 +19,11 @@ from lodger.model.payload import decode, encode
 
 POSITIONAL: Final = "*"
 PLAIN: Final = frozenset({str, int, float, bool, type(None)})
-BY_NAME: Final = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_ONLY)
+BY_NAME: Final = (
+    inspect.Parameter.POSITIONAL_OR_KEYWORD,
+    inspect.Parameter.KEYWORD_ONLY,
+    inspect.Parameter.POSITIONAL_ONLY,
+)
 
 
 class Arguments:

@@ -12,11 +12,25 @@ from lodger.model.run import RunError
 class RunInfo(Protocol):
     """What middleware may know of a run."""
 
-    id: str
-    job: str
-    queue: str
-    attempt: int
-    meta: Mapping[str, Any]
+    @property
+    def id(self) -> str:
+        """Return the run's id."""
+
+    @property
+    def job(self) -> str:
+        """Return the job's name."""
+
+    @property
+    def queue(self) -> str:
+        """Return the queue that the run came through."""
+
+    @property
+    def attempt(self) -> int:
+        """Return which attempt this is, from 1."""
+
+    @property
+    def meta(self) -> Mapping[str, Any]:
+        """Return the meta that the enqueuer attached."""
 
 
 class Middleware:

@@ -157,9 +157,7 @@ def decide(run: ClaimedRun, ending: Ending, retry: Retry, rand: random.Random) -
             return Outcome(run=run, kind=OutcomeKind.CANCELLED, status=Status.CANCELLED, error=error)
         case Expired():
             error = RunError(type="Expired", message="was not started before it expired")
-            return Outcome(
-                run=run, kind=OutcomeKind.EXPIRED, status=Status.CANCELLED, error=error, refund=True
-            )
+            return Outcome(run=run, kind=OutcomeKind.EXPIRED, status=Status.CANCELLED, error=error, refund=True)
         case _:
             assert_never(ending)
 

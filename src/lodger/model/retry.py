@@ -57,8 +57,6 @@ class Retry:
         }
 
 
-
-
 def _within(field: str, value: float, low: float, high: float) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise InvalidInput(field, value, f"{low} to {high}")

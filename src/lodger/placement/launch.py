@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from lodger.errors import ConfigurationError
@@ -71,7 +72,7 @@ def child_message(settings: Settings, url: str) -> dict[str, Any]:
     """Return what every process of the worker is told first. The URL travels here, not on a command line."""
     return {
         "app": settings.app,
-        "path": [entry or os.getcwd() for entry in sys.path],
+        "path": [entry or str(Path.cwd()) for entry in sys.path],
         "url": url,
         "tables": {"prefix": settings.prefix, "schema": settings.schema or None},
     }

@@ -36,5 +36,7 @@ def read_mode(environ: Mapping[str, str]) -> Mode:
     if enabled is None:
         raise ConfigurationError(OTHER_SPELLING, other, "true, false")
     if VARIABLE in environ and enabled != (mode != "off"):
-        raise ConfigurationError(OTHER_SPELLING, other, f"what {VARIABLE}={environ[VARIABLE]} says too, or only one of the two")
+        raise ConfigurationError(
+            OTHER_SPELLING, other, f"what {VARIABLE}={environ[VARIABLE]} says too, or only one of the two"
+        )
     return mode if enabled else "off"

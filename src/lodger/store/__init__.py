@@ -1,0 +1,1 @@
+"""All SQL: a module per noun, a function per operation."""

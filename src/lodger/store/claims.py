@@ -23,9 +23,7 @@ COLUMNS: Final = (
 FIELDS: Final = len(ClaimedRun._fields)
 
 
-def claim(
-    conn: Conn, *, worker: str, engine: int, queue: str, jobs: Sequence[str], limit: int
-) -> list[ClaimedRun]:
+def claim(conn: Conn, *, worker: str, engine: int, queue: str, jobs: Sequence[str], limit: int) -> list[ClaimedRun]:
     """Return up to ``limit`` due runs of ``queue`` whose job is among ``jobs``, now owned by the worker.
 
     On MariaDB and MySQL call it inside a transaction (two statements).
@@ -55,9 +53,7 @@ def _claim_in_two_steps(conn: Conn, params: dict[str, Any]) -> list[ClaimedRun]:
         return []
     ids = {f"id_{i}": key for i, key in enumerate(sorted(row[0] for row in rows))}
     conn.write(take_locked(len(rows)), owner=owner, engine=engine, **ids)
-    return [
-        ClaimedRun(id_out(row[0]), row[1], row[2], row[3] + 1, row[4] + 1, *row[5:FIELDS]) for row in rows
-    ]
+    return [ClaimedRun(id_out(row[0]), row[1], row[2], row[3] + 1, row[4] + 1, *row[5:FIELDS]) for row in rows]
 
 
 def _due(t: Terms) -> str:

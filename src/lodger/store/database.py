@@ -14,7 +14,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import create_engine, event
@@ -106,10 +106,8 @@ class Conn:
                 self._in_transaction = False
 
     def _roll_back(self) -> None:
-        try:
+        with suppress(Exception):  # the connection is gone, and with it the transaction
             self._cursor.execute("ROLLBACK")
-        except Exception:  # noqa: BLE001, S110 - the connection is gone, and with it the transaction
-            pass
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -239,7 +237,11 @@ def _make_engine(url: DatabaseUrl, pool_size: int) -> Engine:
         connect_args=_connect_args(url.dialect),
         **({"use_native_hstore": False} if url.dialect == "postgresql" else {}),
     )
-    event.listen(engine, "connect", {"postgresql": _set_up_postgresql, "mysql": _set_up_mysql, "sqlite": _set_up_sqlite}[url.dialect])
+    event.listen(
+        engine,
+        "connect",
+        {"postgresql": _set_up_postgresql, "mysql": _set_up_mysql, "sqlite": _set_up_sqlite}[url.dialect],
+    )
     return engine
 
 

@@ -14,7 +14,16 @@ POSTGRESQL_STATES: Final = ("40001", "40P01", "55P03", "57P01", "57P02", "57P03"
 POSTGRESQL_CLASSES: Final = ("08", "53")
 # deadlock, lock wait, record changed, too many connections, read only, server gone, lost in query, shutdown
 MYSQL_NUMBERS: Final = frozenset({1213, 1205, 1020, 1040, 1053, 1290, 1836, 2002, 2003, 2006, 2013, 2055, 3572, 1927})
-SQLITE_WORDS: Final = ("locked", "busy", "readonly", "read-only", "read only", "disk is full", "disk i/o error", "unable to open")
+SQLITE_WORDS: Final = (
+    "locked",
+    "busy",
+    "readonly",
+    "read-only",
+    "read only",
+    "disk is full",
+    "disk i/o error",
+    "unable to open",
+)
 
 
 def is_transient(dialect: DialectName, error: BaseException) -> bool:
@@ -25,7 +34,7 @@ def is_transient(dialect: DialectName, error: BaseException) -> bool:
             return _postgresql(root)
         case "mysql":
             number = root.args[0] if root.args else None
-            return number in MYSQL_NUMBERS or number == 0 and type(root).__name__ == "InterfaceError"
+            return number in MYSQL_NUMBERS or (number == 0 and type(root).__name__ == "InterfaceError")
         case "sqlite":
             text = str(root).lower()
             return type(root).__name__ == "OperationalError" and any(word in text for word in SQLITE_WORDS)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
+from pathlib import Path
 
 try:
     import fcntl
@@ -19,7 +21,7 @@ class FileLock:
     def __init__(self, path: str) -> None:
         """Open (and create, mode 0600 as the umask allows) the side file at ``path``."""
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        self._pid = os.getpid()
+        self.pid = os.getpid()
 
     @classmethod
     def of(cls, path: str) -> FileLock:
@@ -28,7 +30,7 @@ class FileLock:
         if locks is None:
             locks = cls._local.locks = {}
         lock = locks.get(path)
-        if lock is None or lock._pid != os.getpid() or not os.path.exists(path):
+        if lock is None or lock.pid != os.getpid() or not Path(path).exists():
             lock = locks[path] = cls(path)
         return lock
 
@@ -44,7 +46,5 @@ class FileLock:
 
     def __del__(self) -> None:
         """Close the handle of a thread that has ended."""
-        try:
+        with suppress(OSError):
             os.close(self._fd)
-        except OSError:
-            pass

@@ -114,7 +114,8 @@ def finish(t: Terms) -> str:
     match t.dialect:
         case "sqlite":
             ref = {name: f":{name}" for name in ROW}
-            return f"UPDATE {t.run} SET {_assignments(t, '', ref)}\nWHERE id = :id AND status = 'RUNNING' AND fence = :fence"
+            mine = "id = :id AND status = 'RUNNING' AND fence = :fence"
+            return f"UPDATE {t.run} SET {_assignments(t, '', ref)}\nWHERE {mine}"
         case "postgresql":
             ref = {name: f"j.{name}" for name in ROW}
             columns = ", ".join(f"{name} {kinds[0]}" for name, kinds in ROW.items())

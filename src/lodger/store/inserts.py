@@ -54,8 +54,7 @@ def insert(dialect: DialectName, runs: Sequence[NewRun]) -> Steps[list[Inserted]
     Raises UniqueConflict for a key that is held when the run asked for that (``conflict="raise"``, or
     ``"replace"`` and the holder is running).
     """
-    for step in _insert_steps(dialect, runs):
-        yield step
+    yield from _insert_steps(dialect, runs)
     inserted: list[Inserted] = []
     for run in runs:
         if run.unique is None:

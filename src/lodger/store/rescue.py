@@ -186,7 +186,9 @@ def _write(  # noqa: PLR0913 - one call per freed run, every argument a column
 @statement
 def tell_freed(t: Terms) -> str:
     """Tell the attempt that its process did not live to tell."""
-    nothing = f"ON DUPLICATE KEY UPDATE ended_at = {t.attempt}.ended_at" if t.dialect == "mysql" else "ON CONFLICT DO NOTHING"
+    nothing = (
+        f"ON DUPLICATE KEY UPDATE ended_at = {t.attempt}.ended_at" if t.dialect == "mysql" else "ON CONFLICT DO NOTHING"
+    )
     return f"""
 INSERT INTO {t.attempt}
   (run_id, fence, attempt, outcome, worker_id, engine, started_at, ended_at, error_type, error_message)

@@ -10,7 +10,6 @@ from lodger.errors import RunNotFound, WrongStatus
 from lodger.model.payload import decode
 from lodger.model.run import Attempt, Progress, RunError, RunRecord
 from lodger.model.status import Status
-from lodger.store.database import Conn
 from lodger.store.fragments import release_unique
 from lodger.store.rescue import tell_freed
 from lodger.store.sql import DialectName, Terms, statement
@@ -118,6 +117,7 @@ def cancel(dialect: DialectName, run_id: str, *, force: bool = False) -> Steps[S
     WrongStatus when the run has ended.
     """
     key = {"id": id_in(dialect, run_id)}
+    status = Status.RUNNING
     for _ in range(TRIES):  # the run may move between the statements; each one is guarded by the status
         if (yield Step(cancel_waiting, key)):
             return Status.CANCELLED

@@ -125,8 +125,8 @@ def walk_old(t: Terms) -> str:
     """The next ids in time's order, each with whether its run may go."""
     return f"""
 SELECT id, CASE
-    WHEN status = 'SUCCEEDED' AND completed_at < {t.after(':succeeded_us')} THEN 1
-    WHEN status IN ('FAILED', 'CANCELLED') AND completed_at < {t.after(':failed_us')} THEN 1
+    WHEN status = 'SUCCEEDED' AND completed_at < {t.after(":succeeded_us")} THEN 1
+    WHEN status IN ('FAILED', 'CANCELLED') AND completed_at < {t.after(":failed_us")} THEN 1
     ELSE 0 END AS may_go
 FROM {t.run} WHERE id > :after AND id < :before ORDER BY id LIMIT :limit"""
 
@@ -158,5 +158,5 @@ def prune_workers(conn: Conn, older_than_seconds: float) -> int:
 def delete_dead_workers(t: Terms) -> str:
     """Forget workers that died long ago and own nothing."""
     return f"""
-DELETE FROM {t.worker} WHERE dead_at < {t.after(':age_us')}
+DELETE FROM {t.worker} WHERE dead_at < {t.after(":age_us")}
   AND NOT EXISTS (SELECT 1 FROM {t.run} AS r WHERE r.owner = {t.worker}.id)"""

@@ -1,8 +1,8 @@
 """How ids and times look in each database, and back again.
 
-    Python                        PostgreSQL       MariaDB, MySQL     SQLite
-    id: text of 36                uuid             BINARY(16)         BLOB
-    time: aware datetime in UTC   timestamptz      DATETIME(6)        integer microseconds since 1970
+Python                        PostgreSQL       MariaDB, MySQL     SQLite
+id: text of 36                uuid             BINARY(16)         BLOB
+time: aware datetime in UTC   timestamptz      DATETIME(6)        integer microseconds since 1970
 """
 
 from __future__ import annotations

@@ -73,7 +73,9 @@ VALUES (:id, :environment, :app_release, :placement, :host, :pid, :queues, '[]',
   :dead_after_us, {t.now}, {t.now})"""
 
 
-def beat(conn: Conn, worker: str, *, jobs: tuple[str, ...], engines: list[dict[str, Any]], claimed: bool, stopping: bool) -> bool:
+def beat(
+    conn: Conn, worker: str, *, jobs: tuple[str, ...], engines: list[dict[str, Any]], claimed: bool, stopping: bool
+) -> bool:
     """Say that the worker lives; False when somebody has declared it dead (it must start anew)."""
     matched = conn.write(
         beat_worker,

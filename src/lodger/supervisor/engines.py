@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
-from lodger.worker.spawn import Channel, exit_text, kill_group, kill_session, spawn
+from lodger.worker.spawn import exit_text, kill_group, kill_session, spawn
 
 ENGINE_MODULE: Final = "lodger.worker"
 STALLED_SECONDS: Final = 15.0
@@ -21,6 +21,10 @@ class EngineHandle(Protocol):
     ready: bool
     started: float
     error: str | None
+
+    @property
+    def connection(self) -> Any:
+        """Return what becomes readable when the engine has said something; None when nothing ever will."""
 
     def hear(self) -> None:
         """Read what the engine has said; called when ``connection`` is readable."""
@@ -110,7 +114,13 @@ class ProcessEngine:
         """Return its state for the worker's row."""
         silent = time.monotonic() - self._last_tick
         state = "starting" if not self.ready else "stalled" if silent > STALLED_SECONDS else "running"
-        return {"number": self.number, "pid": self.process.pid, "state": state, "active": self._active, "error": self.error}
+        return {
+            "number": self.number,
+            "pid": self.process.pid,
+            "state": state,
+            "active": self._active,
+            "error": self.error,
+        }
 
 
 class ThreadEngine:

@@ -124,7 +124,7 @@ class Supervisor:
             self._trouble = clock()
             if first:
                 text = str(error) if isinstance(error, LodgerError) else f"{type(error).__name__}: {error}"
-                logger.error("worker: %s (trying on)", text)
+                logger.error("worker: %s (trying on)", text)  # noqa: TRY400 - no traceback: it is not ours
             self._rest(random.uniform(0.3, 1.0))
             return False
         return True
@@ -221,7 +221,7 @@ class Supervisor:
             return
         jobs = sorted({name for engine in self._engines for name in engine.jobs})
         state = [engine.describe() for engine in self._engines]
-        claimed = any([engine.take_claimed() for engine in self._engines])  # ask all of them
+        claimed = any([engine.take_claimed() for engine in self._engines])  # noqa: C419 - ask all of them
         alive = False
         with self._database.connect() as conn:
             alive = workers.beat(

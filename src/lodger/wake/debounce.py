@@ -2,6 +2,8 @@
 
     announced   |A    B C      D                  E
     notified    |A         *          *           E          each * at the end of the window before it
+
+What is taken is sent after it was taken: an announcement that finds its queue waiting is covered by it.
 """
 
 from __future__ import annotations

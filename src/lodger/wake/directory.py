@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -41,10 +42,8 @@ def make(directory: Path) -> None:
     if len(os.fsencode(directory)) + LONGEST_NAME > LONGEST_PATH:
         raise DirectoryRefused(f"{directory}: too long for the path of a socket; set {VARIABLE} to a shorter one")
     directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
+    with suppress(FileExistsError):
         directory.mkdir(mode=0o700)
-    except FileExistsError:
-        pass
     check(directory)
 
 

@@ -165,7 +165,9 @@ class Ear:
         self.close()
         if isinstance(error, Deaf) or not (isinstance(error, OSError) or is_transient("postgresql", error)):
             self.deadline = time.monotonic() + self._pace.hopeless_retry
-            self._complain("LISTEN does not work with this database URL (a pooler in transaction mode?), polling instead", error)
+            self._complain(
+                "LISTEN does not work with this database URL (a pooler in transaction mode?), polling instead", error
+            )
             return
         pause = min(self._pace.last_retry, self._pace.first_retry * 2**self._failures) * random.uniform(0.5, 1.0)
         self._failures = min(self._failures + 1, 20)

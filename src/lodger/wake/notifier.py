@@ -11,6 +11,7 @@ import random
 import threading
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from lodger.store.database import Database
@@ -122,13 +123,20 @@ class Notifier:
         if not queues:
             self._hang_up()
             return
-        if self._connection is None:
-            self._connection = connect(self._database, "notify")
-        sql, _ = notify_queues.render("postgresql", self._database.tables, "pyformat")
-        self._connection.execute(sql, {"queues": payloads(queues)})
+        if self._connection is not None:
+            with suppress(Exception):  # the server or a pooler may end idle sessions: no fault, but no news to us yet
+                self._execute(self._connection, queues)
+                return
+            self._hang_up()
+        self._connection = connect(self._database, "notify")
+        self._execute(self._connection, queues)
         if self._failures:
             logger.info("workers of other hosts are notified again")
         self._failures = 0
+
+    def _execute(self, connection: Connection[Any], queues: list[str]) -> None:
+        sql, _ = notify_queues.render("postgresql", self._database.tables, "pyformat")
+        connection.execute(sql, {"queues": payloads(queues)})
 
     def _failed(self, queues: list[str], error: Exception) -> None:
         self._hang_up()

@@ -92,7 +92,8 @@ class Peers:
     def _look(self) -> list[str]:
         try:
             check(self._directory)
-            return [f"{self._directory}/{name}" for name in os.listdir(self._directory) if name.endswith(SUFFIX)]
+            with os.scandir(self._directory) as entries:
+                return [entry.path for entry in entries if entry.name.endswith(SUFFIX)]
         except DirectoryRefused as refused:
             if not self._refused:
                 logger.warning("workers of this host learn of new runs by polling only: %s", refused)
@@ -107,7 +108,7 @@ def _connected(path: str) -> Line | None:
         return Line(path)
     except ConnectionRefusedError:  # it died; names are never used again, so none is removed in error
         with suppress(OSError):
-            os.unlink(path)
+            Path(path).unlink()
     except OSError:  # gone meanwhile, or no socket
         pass
     return None

@@ -1,0 +1,1 @@
+"""The engine: claims runs, has them executed, records what they came to."""

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import traceback
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from lodger.settings import Settings
 from lodger.store.database import Database
@@ -98,7 +98,7 @@ def _tick(channel: Channel, engine: Engine) -> None:
         time.sleep(TICK_SECONDS)
 
 
-def _leave(code: int) -> None:
+def _leave(code: int) -> NoReturn:
     """End now: threads of jobs cannot be stopped otherwise, and what they started must not outlive us."""
     logging.shutdown()
     sys.stdout.flush()

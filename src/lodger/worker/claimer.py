@@ -97,9 +97,7 @@ class Claimer:
         for jobs, room in free.items():
             limit = min(room, share - len(got))
             if limit > 0:
-                more = claims.claim(
-                    conn, worker=self._worker, engine=self._engine, queue=queue, jobs=jobs, limit=limit
-                )
+                more = claims.claim(conn, worker=self._worker, engine=self._engine, queue=queue, jobs=jobs, limit=limit)
                 free[jobs] = room - len(more)
                 got += more
         return got

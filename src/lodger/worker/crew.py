@@ -24,7 +24,7 @@ STOP_SECONDS: Final = 5.0
 class Crew:
     """Asyncio, thread and process executors behind one door."""
 
-    def __init__(  # noqa: PLR0913 - wiring
+    def __init__(
         self,
         registry: Registry,
         settings: Settings,

@@ -62,13 +62,21 @@ class Identity:
 class Engine:
     """Executes the runs of one app in this process until it is drained."""
 
-    def __init__(self, *, registry: Registry, database: Database, settings: Settings, identity: Identity, child_message: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        *,
+        registry: Registry,
+        database: Database,
+        settings: Settings,
+        identity: Identity,
+        child_message: Mapping[str, Any],
+    ) -> None:
         """Prepare; ``child_message`` is what processes of the process executor are told first."""
         self._registry = registry
         self._database = database
         self._settings = settings
         self._identity = identity
-        self._random = random.Random()  # noqa: S311 - jitter, no secret
+        self._random = random.Random()
         self._news = threading.Event()
         self._outcomes: deque[Outcome] = deque()
         self._desk = EngineDesk(database, self._news.set)
@@ -220,7 +228,9 @@ class Engine:
                     return self._write_and_claim(conn, batch, outcomes, lanes)
             return self._claim(conn, lanes) if lanes else []
 
-    def _write_and_claim(self, conn: Conn, batch: desks.Batch, outcomes: Sequence[Outcome], lanes: Any) -> list[ClaimedRun]:
+    def _write_and_claim(
+        self, conn: Conn, batch: desks.Batch, outcomes: Sequence[Outcome], lanes: Any
+    ) -> list[ClaimedRun]:
         if batch:
             desks.write(conn, batch)
         self._lost = finish.record(conn, outcomes) if outcomes else set()
@@ -250,9 +260,7 @@ class Engine:
     def _clear_doubt(self, conn: Conn) -> None:
         """Give back what a claim may have taken without telling us."""
         known = [key[0] for key in self._held]
-        freed = claims.release_unknown(
-            conn, worker=self._identity.worker, engine=self._identity.number, known=known
-        )
+        freed = claims.release_unknown(conn, worker=self._identity.worker, engine=self._identity.number, known=known)
         if freed:
             logger.warning("gave back %d runs claimed by a commit whose answer was lost", freed)
         self._in_doubt = False
@@ -308,7 +316,9 @@ class Engine:
     def _note_failure(self, error: Exception) -> None:
         self._failures = min(self._failures + 1, 10)
         if self._failures == 1:
-            logger.warning("database: %s: %s (claiming stops, results are kept, trying on)", type(error).__name__, error)
+            logger.warning(
+                "database: %s: %s (claiming stops, results are kept, trying on)", type(error).__name__, error
+            )
 
     # endings
 

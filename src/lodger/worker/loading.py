@@ -26,7 +26,7 @@ def load_app(place: str, path: Sequence[str] = ()) -> Any:
     if module_name == "__main__":
         raise ConfigurationError("LODGER_APP", place, "a module that can be imported: move the jobs out of the script")
     module = importlib.import_module(module_name)
-    app = getattr(module, name or "lodger", None)
+    app: Any = getattr(module, name or "lodger", None)
     if not hasattr(app, "registry"):
         raise ConfigurationError("LODGER_APP", place, WHERE)
     app.import_jobs()

@@ -26,7 +26,11 @@ class RunLogHandler(logging.Handler):
             return
         live.lines += 1
         try:
-            text = record.getMessage() if live.lines <= MAX_LINES else f"… more than {MAX_LINES} lines, the rest is not kept"
+            text = (
+                record.getMessage()
+                if live.lines <= MAX_LINES
+                else f"… more than {MAX_LINES} lines, the rest is not kept"
+            )
             if record.exc_info:
                 text += "\n" + logging.Formatter().formatException(record.exc_info)
             self._write(live, record.levelname, text)

@@ -51,7 +51,9 @@ class Channel:
         self.connection.close()
 
 
-def spawn(module: str, first_message: Mapping[str, Any], *, new_session: bool) -> tuple[subprocess.Popen[bytes], Channel]:
+def spawn(
+    module: str, first_message: Mapping[str, Any], *, new_session: bool
+) -> tuple[subprocess.Popen[bytes], Channel]:
     """Run ``python -m module`` and send it ``first_message``.
 
     ``new_session`` makes it the leader of a session, by which its whole tree can be found and killed; else

@@ -81,8 +81,10 @@ def _run_indexes(t: Terms) -> list[str]:
         return []
     p = t.tables.prefix
     return [
-        f"CREATE INDEX IF NOT EXISTS {p}run_ready ON {t.run} (ready_queue, claim_rank, run_at, id, job) "
-        "WHERE ready_queue IS NOT NULL",
+        (
+            f"CREATE INDEX IF NOT EXISTS {p}run_ready ON {t.run} (ready_queue, claim_rank, run_at, id, job) "
+            "WHERE ready_queue IS NOT NULL"
+        ),
         f"CREATE INDEX IF NOT EXISTS {p}run_scheduled ON {t.run} (scheduled_at) WHERE scheduled_at IS NOT NULL",
         f"CREATE INDEX IF NOT EXISTS {p}run_owner ON {t.run} (owner) WHERE owner IS NOT NULL",
         f"CREATE UNIQUE INDEX IF NOT EXISTS {p}run_unique ON {t.run} (unique_slot) WHERE unique_slot IS NOT NULL",
@@ -94,8 +96,10 @@ def _tuning(t: Terms) -> list[str]:
     if t.dialect != "postgresql":
         return []
     return [
-        f"ALTER TABLE {t.run} SET (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000, "
-        "autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0.02)"
+        (
+            f"ALTER TABLE {t.run} SET (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000, "
+            "autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0.02)"
+        )
     ]
 
 

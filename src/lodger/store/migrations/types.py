@@ -9,9 +9,21 @@ from lodger.store.sql import DialectName
 TYPES: Final[dict[str, dict[DialectName, str]]] = {
     "id": {"postgresql": "uuid", "mysql": "BINARY(16)", "sqlite": "BLOB"},
     # Names compare byte by byte everywhere: MariaDB's default collations fold case and trailing blanks.
-    "name": {"postgresql": "varchar(200)", "mysql": "VARCHAR(200) CHARACTER SET ascii COLLATE ascii_bin", "sqlite": "TEXT"},
-    "word": {"postgresql": "varchar(16)", "mysql": "VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin", "sqlite": "TEXT"},
-    "label": {"postgresql": "varchar(255)", "mysql": "VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", "sqlite": "TEXT"},
+    "name": {
+        "postgresql": "varchar(200)",
+        "mysql": "VARCHAR(200) CHARACTER SET ascii COLLATE ascii_bin",
+        "sqlite": "TEXT",
+    },
+    "word": {
+        "postgresql": "varchar(16)",
+        "mysql": "VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin",
+        "sqlite": "TEXT",
+    },
+    "label": {
+        "postgresql": "varchar(255)",
+        "mysql": "VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+        "sqlite": "TEXT",
+    },
     "text": {"postgresql": "text", "mysql": "LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", "sqlite": "TEXT"},
     "small": {"postgresql": "smallint", "mysql": "SMALLINT", "sqlite": "INTEGER"},
     "int": {"postgresql": "integer", "mysql": "INT", "sqlite": "INTEGER"},

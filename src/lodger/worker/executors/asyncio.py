@@ -54,7 +54,7 @@ class AsyncioExecutor:
 
     def _call(self, function: Any, *args: Any) -> None:
         assert self._loop is not None
-        try:
+        try:  # noqa: SIM105 - suppress would cost a context manager per batch
             self._loop.call_soon_threadsafe(function, *args)
         except RuntimeError:
             pass  # the loop has ended while we were about to call it

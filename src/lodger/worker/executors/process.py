@@ -62,7 +62,9 @@ class Child:
 class ProcessExecutor:
     """A pool of at most ``slots`` processes."""
 
-    def __init__(self, desk: Desk, report: Report, *, slots: int, recycle_runs: int, memory_mb: int, first: Mapping[str, Any]) -> None:
+    def __init__(
+        self, desk: Desk, report: Report, *, slots: int, recycle_runs: int, memory_mb: int, first: Mapping[str, Any]
+    ) -> None:
         """Prepare; ``first`` is what a child is told first (app, path, database). Children start with the work."""
         self._desk = desk
         self._report = report
@@ -106,7 +108,7 @@ class ProcessExecutor:
             self._thread.join(timeout_seconds)
 
     def _wake(self) -> None:
-        try:
+        try:  # noqa: SIM105 - on the path of each run
             os.write(self._wake_write, b"\0")
         except OSError:
             pass  # the pipe is full: it is awake already

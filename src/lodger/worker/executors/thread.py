@@ -34,7 +34,7 @@ class ThreadExecutor:
         self._res = res
         self._inbox: queue.SimpleQueue[LiveRun | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._busy = 0
+        self._busy: set[tuple[str, int]] = set()
         self._guard = threading.Lock()
 
     def start(self) -> None:
@@ -43,8 +43,8 @@ class ThreadExecutor:
     def submit(self, batch: Sequence[LiveRun]) -> None:
         """Begin these attempts, in order."""
         with self._guard:
-            self._busy += len(batch)
-            while len(self._threads) < min(self._busy, self._size):
+            self._busy.update(live.key for live in batch)
+            while len(self._threads) < min(len(self._busy), self._size):
                 name = f"lodger-thread-{len(self._threads)}"
                 thread = threading.Thread(target=self._work, name=name, daemon=True)
                 self._threads.append(thread)
@@ -72,26 +72,27 @@ class ThreadExecutor:
 
     def _attempt(self, live: LiveRun) -> None:
         def entered() -> None:
-            live.handle = threading.get_ident()
+            with self._guard:
+                live.handle = threading.get_ident()
+                if live.stop_reason is not None:  # stopped before there was a thread to stop
+                    raise endings.JobStopped
 
         ending: Ending | None = None
-        try:
-            ending = invoke_sync(live, self._registry, self._desk, self._res(), entered)
-        except BaseException as error:  # noqa: BLE001 - JobStopped can arrive as the job is just returning
-            ending = endings.raised(live, error)
-        while not self._leave(live):
-            pass
-        self._report(live, ending or endings.stopped(live))
+        while True:  # a second time when JobStopped arrives just as the job has ended, wherever we are by then
+            try:
+                if ending is None:
+                    ending = invoke_sync(live, self._registry, self._desk, self._res(), entered)
+                self._leave(live)
+                break
+            except BaseException as error:  # noqa: BLE001 - see above
+                ending = endings.raised(live, error) if ending is None else ending
+        self._report(live, ending)
 
-    def _leave(self, live: LiveRun) -> bool:
-        """Give the thread back; once the guard is ours, nobody raises anything in it any more."""
-        try:
-            with self._guard:
-                live.handle = None
-                self._busy -= 1
-                return True
-        except endings.JobStopped:
-            return False
+    def _leave(self, live: LiveRun) -> None:
+        """Give the thread back, safe to repeat; from then on nobody raises anything in it any more."""
+        with self._guard:
+            live.handle = None
+            self._busy.discard(live.key)
 
 
 def raise_in_thread(thread_id: int, error: type[BaseException]) -> None:

@@ -35,7 +35,7 @@ def ending_in(data: dict[str, Any]) -> Ending:
     kind = KINDS[fields.pop("kind")]
     if "error" in fields:
         fields["error"] = RunError(**fields["error"])
-    return kind(**fields)  # type: ignore[no-any-return]
+    return kind(**fields)
 
 
 def claimed_out(claimed: ClaimedRun) -> list[Any]:
