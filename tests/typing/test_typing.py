@@ -61,7 +61,7 @@ def test_both_type_checkers_really_look(tool: str, tmp_path: Path) -> None:
     """Without their marks all wrong calls are reported, and nothing else."""
     folder = tmp_path / "calls"
     folder.mkdir()
-    wrong = set()
+    wrong: set[tuple[str, int]] = set()
     for path in HERE.glob("*.py"):
         if path.name.startswith("test_"):
             continue
