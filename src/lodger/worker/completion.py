@@ -29,7 +29,7 @@ class Completion:
         failpoint("complete.before_commit")
         self._door.commit()
         failpoint("complete.after_commit")
-        self._live.completed = True
+        self._live.completed = not self._door.held_by_block  # else the block decides, and the finish asks
 
     async def acommit(self, result: Any) -> None:
         """Mark the run SUCCEEDED and commit."""
@@ -40,7 +40,7 @@ class Completion:
         failpoint("complete.before_commit")
         await self._door.commit()
         failpoint("complete.after_commit")
-        self._live.completed = True
+        self._live.completed = not self._door.held_by_block  # else the block decides, and the finish asks
 
     def rollback(self) -> None:
         """Take back what the transaction did."""
