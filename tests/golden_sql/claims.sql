@@ -4,7 +4,7 @@ WHERE id = :id AND status = 'RUNNING' AND fence = :fence;
 
 -- claim_due: postgresql
 UPDATE lodger_run SET status = 'RUNNING', ready_queue = NULL, owner = :owner, worker_id = :owner, engine = :engine,
-  fence = fence + 1, attempt = attempt + 1, started_at = statement_timestamp(), progress = NULL,
+  fence = fence + 1, attempt = attempt + 1, started_at = statement_timestamp(),
   unique_slot = CASE WHEN unique_scope = 'waiting' AND (unique_until IS NULL OR unique_until <= statement_timestamp()) THEN NULL ELSE unique_slot END
 WHERE id = ANY(ARRAY(SELECT id FROM lodger_run
   WHERE ready_queue = :queue AND job = ANY(CAST(:jobs AS text[]))
@@ -15,7 +15,7 @@ RETURNING id, job, queue, fence, attempt, max_attempts, on_crash, crashes, inter
 
 -- claim_due: sqlite
 UPDATE lodger_run SET status = 'RUNNING', ready_queue = NULL, owner = :owner, worker_id = :owner, engine = :engine,
-  fence = fence + 1, attempt = attempt + 1, started_at = (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000), progress = NULL,
+  fence = fence + 1, attempt = attempt + 1, started_at = (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000),
   unique_slot = CASE WHEN unique_scope = 'waiting' AND (unique_until IS NULL OR unique_until <= (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000)) THEN NULL ELSE unique_slot END
 WHERE id IN (SELECT id FROM lodger_run
   WHERE ready_queue = :queue AND instr(:jobs, ',' || job || ',')
@@ -61,6 +61,6 @@ SELECT name FROM ready WHERE name IS NOT NULL
 
 -- take_locked(2): mysql
 UPDATE lodger_run SET status = 'RUNNING', ready_queue = NULL, owner = :owner, worker_id = :owner, engine = :engine,
-  fence = fence + 1, attempt = attempt + 1, started_at = UTC_TIMESTAMP(6), progress = NULL,
+  fence = fence + 1, attempt = attempt + 1, started_at = UTC_TIMESTAMP(6),
   unique_slot = CASE WHEN unique_scope = 'waiting' AND (unique_until IS NULL OR unique_until <= UTC_TIMESTAMP(6)) THEN NULL ELSE unique_slot END
 WHERE id IN (:id_0, :id_1) AND status = 'QUEUED';

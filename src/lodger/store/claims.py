@@ -70,7 +70,7 @@ def _take(t: Terms) -> str:
     """Return the assignments of a claim."""
     return (
         "status = 'RUNNING', ready_queue = NULL, owner = :owner, worker_id = :owner, engine = :engine,\n"
-        f"  fence = fence + 1, attempt = attempt + 1, started_at = {t.now}, progress = NULL,\n"
+        f"  fence = fence + 1, attempt = attempt + 1, started_at = {t.now},\n"
         "  unique_slot = CASE WHEN unique_scope = 'waiting' "
         f"AND (unique_until IS NULL OR unique_until <= {t.now}) THEN NULL ELSE unique_slot END"
     )
