@@ -44,7 +44,6 @@ def wrong() -> None:
     plain.using(executor="greenlet")  # type: ignore[arg-type]
     plain.using(on_crash="ignore")  # type: ignore[arg-type]
     plain.using(qeue="media")  # type: ignore[call-arg]
-    plain.using("media")  # type: ignore[call-arg, arg-type]
     plain.using(queue="media").enqueue(1)  # type: ignore[arg-type]
     plain.using(queue="media").enqueue("a", queue="b")  # type: ignore[call-arg]
     plain.enqueue("a", priority=1)  # type: ignore[call-arg]
