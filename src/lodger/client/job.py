@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Unpack
 from typing_extensions import TypeVar
 
 from lodger.client.handle import RunHandle
-from lodger.client.options import Options, make_run
+from lodger.client.options import Options, checked_options, make_run
 
 if TYPE_CHECKING:
     from lodger.app import Lodger
@@ -90,7 +90,7 @@ class Job(BoundJob[P, R], Generic[P, R, F]):
 
     def using(self, **options: Unpack[Options]) -> BoundJob[P, R]:
         """Return the job with options for one enqueue; they never mix with the job's own arguments."""
-        return BoundJob(self._lodger, self._spec, options)
+        return BoundJob(self._lodger, self._spec, checked_options(options))
 
 
 class NamedJob:
@@ -106,7 +106,7 @@ class NamedJob:
 
     def using(self, **options: Unpack[Options]) -> NamedJob:
         """Return the job with more options for one enqueue."""
-        return NamedJob(self._lodger, self.name, {**self._options, **options})
+        return NamedJob(self._lodger, self.name, checked_options({**self._options, **options}))
 
     def call(self, *args: Any, **kwargs: Any) -> Call:
         """Return the call without enqueueing it; arguments are JSON values."""

@@ -16,6 +16,8 @@ from lodger.model.job import (
     checked_name,
     checked_on_crash,
     checked_priority,
+    checked_retry,
+    checked_tags,
     checked_timeout,
 )
 from lodger.model.payload import encode
@@ -23,9 +25,9 @@ from lodger.model.retry import Retry
 from lodger.model.run import NewRun, OnCrash
 from lodger.model.unique import Unique
 
-MAX_TAGS: Final = 20
-MAX_TAG_LENGTH: Final = 64
 MAX_DELAY_SECONDS: Final = 366 * 86400.0
+FIRST_YEAR: Final = 1970
+LAST_YEAR: Final = 9000
 DEFAULT_ON: Final = (Exception,)
 
 
@@ -47,6 +49,14 @@ class Options(TypedDict, total=False):
     on_crash: OnCrash
 
 
+def checked_options(options: Options) -> Options:
+    """Return ``options``, or raise InvalidInput naming one that does not exist."""
+    for name in options:
+        if name not in Options.__annotations__:
+            raise InvalidInput("option", name, ", ".join(Options.__annotations__))
+    return options
+
+
 def make_run(name: str, spec: JobSpec | None, args: str, options: Options, meta: dict[str, Any]) -> NewRun:
     """Return the run to insert; raise InvalidInput naming the option that is wrong.
 
@@ -54,7 +64,7 @@ def make_run(name: str, spec: JobSpec | None, args: str, options: Options, meta:
     """
     if "delay" in options and "run_at" in options:
         raise InvalidInput("delay and run_at", (options["delay"], options["run_at"]), "one of them")
-    retry = options.get("retry")
+    retry = checked_retry(options.get("retry"))
     limits = retry or (spec.retry if spec else None)
     tags = options.get("tags", spec.tags if spec else ())
     priority = checked_priority(options.get("priority", spec.priority if spec else 0))
@@ -70,7 +80,7 @@ def make_run(name: str, spec: JobSpec | None, args: str, options: Options, meta:
         on_crash=_on_crash(options, spec),
         options=_overrides(options, spec),
         meta=encode(meta, "meta") if meta else None,
-        tags=_tags(tags) if tags else None,
+        tags=encode(checked_tags(tags), "tags") if tags else None,
         unique=_unique(options["unique"]) if "unique" in options else None,
         expires_seconds=_seconds("expires", options["expires"]) if "expires" in options else None,
     )
@@ -112,16 +122,9 @@ def _aware(value: object) -> datetime | None:
         return None
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise InvalidInput("run_at", value, "a datetime with a time zone, such as datetime.now(UTC)")
+    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+        raise InvalidInput("run_at", value, f"a time in the years {FIRST_YEAR} to {LAST_YEAR}")
     return value
-
-
-def _tags(tags: object) -> str:
-    if isinstance(tags, str) or not isinstance(tags, Sequence) or len(tags) > MAX_TAGS:
-        raise InvalidInput("tags", tags, f"a list of at most {MAX_TAGS} texts")
-    for tag in tags:
-        if not isinstance(tag, str) or not 0 < len(tag) <= MAX_TAG_LENGTH:
-            raise InvalidInput("tags", tag, f"texts of 1 to {MAX_TAG_LENGTH} characters")
-    return encode(list(tags), "tags")
 
 
 def _unique(value: object) -> Unique:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
@@ -19,6 +19,9 @@ NAME: Final = re.compile(r"[A-Za-z0-9_.:\-]{1,200}")
 QUEUE_NAME: Final = re.compile(r"[A-Za-z0-9_.:\-]{1,64}")
 MAX_PRIORITY: Final = 2_000_000_000
 MAX_TIMEOUT_SECONDS: Final = 30 * 86400.0
+MAX_TAGS: Final = 20
+MAX_TAG_LENGTH: Final = 64
+MAX_MEMORY_MB: Final = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,8 +51,8 @@ class JobSpec:
         checked_timeout(self.timeout)
         checked_executor(self.executor, is_async=self.is_async)
         checked_on_crash(self.on_crash)
-        if self.memory_mb is not None and self.executor != "process":
-            raise ConfigurationError(f"job {self.name!r} memory_mb", self.memory_mb, "jobs with executor='process'")
+        if self.memory_mb is not None:
+            checked_memory(self.memory_mb, self.executor)
 
 
 class Registry:
@@ -111,3 +114,28 @@ def checked_on_crash(value: object) -> str:
     if value not in ("retry", "fail"):
         raise InvalidInput("on_crash", value, "'retry' or 'fail'")
     return str(value)
+
+
+def checked_retry(value: object) -> Retry | None:
+    """Return ``value`` or raise InvalidInput."""
+    if value is not None and not isinstance(value, Retry):
+        raise InvalidInput("retry", value, "Retry(max_attempts=..., ...)")
+    return value
+
+
+def checked_tags(tags: object) -> list[str]:
+    """Return ``tags`` or raise InvalidInput."""
+    if isinstance(tags, str) or not isinstance(tags, Sequence) or len(tags) > MAX_TAGS:
+        raise InvalidInput("tags", tags, f"a list of at most {MAX_TAGS} texts")
+    for tag in tags:
+        if not isinstance(tag, str) or not 0 < len(tag) <= MAX_TAG_LENGTH:
+            raise InvalidInput("tags", tag, f"texts of 1 to {MAX_TAG_LENGTH} characters")
+    return list(tags)
+
+
+def checked_memory(value: object, executor: str) -> None:
+    """Raise InvalidInput for a ceiling that is none, or that this executor can't keep."""
+    if executor != "process":
+        raise InvalidInput("memory_mb", value, "jobs with executor='process'")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= MAX_MEMORY_MB:
+        raise InvalidInput("memory_mb", value, f"an integer from 1 to {MAX_MEMORY_MB}")

@@ -35,6 +35,10 @@ class Retry:
         _within("retry.factor", self.factor, 1, 100)
         _within("retry.max_seconds", self.max_seconds, 0, MAX_DELAY_SECONDS)
         _within("retry.jitter", self.jitter, 0, 1)
+        if not isinstance(self.max_attempts, int):
+            raise InvalidInput("retry.max_attempts", self.max_attempts, "an integer")
+        if not isinstance(self.on, tuple):
+            raise InvalidInput("retry.on", self.on, "a tuple of exception classes, such as (OSError,)")
         for kind in self.on:
             if not (isinstance(kind, type) and issubclass(kind, BaseException)):
                 raise InvalidInput("retry.on", kind, "exception classes")
