@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVa
 from lodger import settings as settings_module
 from lodger.client.handle import RunHandle
 from lodger.client.job import Call, Job, NamedJob
-from lodger.client.options import Options
+from lodger.client.options import Options, checked_options
 from lodger.errors import InvalidInput
 from lodger.model.arguments import POSITIONAL, Arguments, Result
-from lodger.model.job import NAME, ExecutorName, JobSpec, Registry, checked_name
+from lodger.model.job import NAME, ExecutorName, JobSpec, Registry, checked_name, checked_retry, checked_tags
 from lodger.model.middleware import Middleware
 from lodger.model.payload import encode
 from lodger.model.retry import Retry
@@ -29,7 +29,9 @@ from lodger.worker.context import Run, SyncRun
 if TYPE_CHECKING:
     from lodger.client.gateway import Gateway
     from lodger.client.outbox import Outbox
+    from lodger.placement.embedded import Embedded
     from lodger.store.database import Database
+    from lodger.wake.announcer import Announcer
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -113,10 +115,10 @@ class Lodger:
                 queue=queue,
                 priority=priority,
                 timeout=timeout,
-                retry=retry or Retry(),
+                retry=checked_retry(retry) or Retry(),
                 on_crash=on_crash,
                 memory_mb=memory_mb,
-                tags=tuple(tags),
+                tags=tuple(checked_tags(tags)),
             )
             self.registry.add(spec)
             return Job(self, spec)
@@ -140,7 +142,7 @@ class Lodger:
 
     def by_name(self, name: str, **options: Unpack[Options]) -> NamedJob:
         """Return a job whose code need not be installed here."""
-        return NamedJob(self, checked_name("job name", name, NAME), options)
+        return NamedJob(self, checked_name("job name", name, NAME), checked_options(options))
 
     def enqueue_many(self, calls: Sequence[Call], *, tx: object = None) -> list[RunHandle[Any]]:
         """Enqueue many calls in one commit (in ``tx``: the app's own); return their handles in order."""
@@ -161,6 +163,8 @@ class Lodger:
 
     def meta_for(self, job: str, given: Mapping[str, Any] | None) -> dict[str, Any]:
         """Return the meta of a new run: what was given, and what the middleware fills in."""
+        if given is not None and not isinstance(given, Mapping):
+            raise InvalidInput("meta", given, "a dict with text keys and JSON values")
         meta = dict(given or {})
         for middleware in self.registry.middleware:
             middleware.on_enqueue(job, meta)
@@ -265,14 +269,29 @@ class Lodger:
     def _outbox(self) -> Outbox:
         from lodger.client.outbox import Outbox
 
-        return Outbox(self.database)
+        return Outbox(self.database, self._announcer)
 
     @cached_property
     def _gateway(self) -> Gateway:
         from lodger.client.gateway import Gateway
+
+        return Gateway(self.database, self._announcer)
+
+    @cached_property
+    def _announcer(self) -> Announcer:
         from lodger.wake.announcer import Announcer
 
-        return Gateway(self.database, Announcer(self.database))
+        return Announcer(self.database)
+
+    def close(self) -> None:
+        """Announce what waits and close all connections; use opens new ones. The lifespan ends with it."""
+        outbox, announcer, database = (self.__dict__.pop(name, None) for name in ("_outbox", "_announcer", "database"))
+        self.__dict__.pop("_gateway", None)
+        for opened in (outbox, announcer):
+            if opened is not None:
+                opened.close()
+        if database is not None:
+            database.dispose()
 
     def lifespan(self, inner: Lifespan[AppT] | None = None) -> Lifespan[AppT]:
         """Return a lifespan for an ASGI app, around the app's own ``inner``, with the embedded worker inside."""
@@ -288,7 +307,7 @@ class Lodger:
                     async with inner(app) as state:
                         yield state
             finally:
-                await asyncio.to_thread(worker.stop)
+                await asyncio.to_thread(self._end, worker)
 
         return wrapped
 
@@ -300,9 +319,13 @@ class Lodger:
         try:
             yield
         finally:
-            worker.stop()
+            self._end(worker)
 
-    def _embedded(self) -> Any:
+    def _end(self, worker: Embedded) -> None:
+        worker.stop()
+        self.close()
+
+    def _embedded(self) -> Embedded:
         from lodger.placement.embedded import Embedded
 
         return Embedded(self.settings, self.url, self.registry)

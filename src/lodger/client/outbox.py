@@ -25,6 +25,7 @@ from lodger.store.steps import perform
 from lodger.wake.announcer import Announcer
 
 MAX_GROUP: Final = 500
+CLOSE_SECONDS: Final = 5.0
 
 
 @dataclass(slots=True)
@@ -38,11 +39,11 @@ class Letter:
 class Outbox:
     """Inserts runs and announces their queues."""
 
-    def __init__(self, database: Database) -> None:
-        """Open nothing yet."""
+    def __init__(self, database: Database, announcer: Announcer) -> None:
+        """Open nothing yet; tell ``announcer`` of queues that have new runs."""
         self._database = database
-        self._announcer = Announcer(database)
-        self._letters: queue.SimpleQueue[Letter] = queue.SimpleQueue()
+        self._announcer = announcer
+        self._letters: queue.SimpleQueue[Letter | None] = queue.SimpleQueue()
         self._guard = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -78,8 +79,12 @@ class Outbox:
         return inserted
 
     def close(self) -> None:
-        """Stop announcing."""
-        self._announcer.close()
+        """End the thread when everybody who waits has an answer; the next async caller starts another."""
+        with self._guard:
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            self._letters.put(None)
+            thread.join(CLOSE_SECONDS)
 
     def _insert(self, runs: Sequence[NewRun]) -> list[Inserted]:
         if len(runs) == 1 and runs[0].unique is None:
@@ -113,27 +118,31 @@ class Outbox:
                     self._thread.start()
 
     def _post(self) -> None:
-        while True:
+        is_over = False
+        while not is_over:
             letters = [self._letters.get()]
             while len(letters) < MAX_GROUP:
                 try:
                     letters.append(self._letters.get_nowait())
                 except queue.Empty:
                     break
-            self._post_together(letters)
+            is_over = None in letters
+            # From here on a caller who gives up is not spared its run, and can't get in the way of the others.
+            self._post_together([one for one in letters if one and one.future.set_running_or_notify_cancel()])
 
     def _post_together(self, letters: list[Letter]) -> None:
         runs = [run for letter in letters for run in letter.runs]
+        if not runs:
+            return
         try:
             inserted = iter(self.insert(runs))
         except Exception as error:  # noqa: BLE001 - handed to the callers, each its own
-            if len(letters) == 1:
-                letters[0].future.set_exception(error)
+            if len(letters) == 1 or self._database.is_passing(error):
+                for letter in letters:
+                    letter.future.set_exception(error)
             else:
                 for letter in letters:
                     self._post_together([letter])
             return
         for letter in letters:
-            own = [next(inserted) for _ in letter.runs]
-            if not letter.future.cancelled():
-                letter.future.set_result(own)
+            letter.future.set_result([next(inserted) for _ in letter.runs])
