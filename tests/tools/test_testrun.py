@@ -24,6 +24,7 @@ def case(name: str, inside: str = "", module: str = "tests.store.test_claims") -
     return f'<testcase classname="{module}" name="{name}" time="0.1">{inside}</testcase>'
 
 
+DRIVERS = ["sqlite-aiosqlite", "postgresql-psycopg", "postgresql-asyncpg", "mariadb-pymysql"]
 ALL_ENGINES = [case("test_a[sqlite]"), case("test_a[postgresql]"), case("test_a[mariadb]")]
 
 
@@ -41,7 +42,7 @@ def test_tests_are_counted_by_the_engine_among_their_parameters(tmp_path: Path) 
     assert (tally.passed, tally.failed) == (5, 2)
     assert tally.run == {"sqlite": 2, "postgresql": 1, "mariadb": 3}
     assert tally.failures == {"sqlite": 0, "postgresql": 0, "mariadb": 2}
-    assert tally.store == {"sqlite": 1, "postgresql": 1, "mariadb": 3}
+    assert {engine: len(tests) for engine, tests in tally.store.items()} == {"sqlite": 1, "postgresql": 1, "mariadb": 3}
 
 
 def test_a_run_that_saw_all_engines_is_fine(tmp_path: Path) -> None:
@@ -50,8 +51,22 @@ def test_a_run_that_saw_all_engines_is_fine(tmp_path: Path) -> None:
 
 def test_an_engine_that_missed_a_store_test_is_a_complaint(tmp_path: Path) -> None:
     tally = read_report(report_of(tmp_path, *ALL_ENGINES[:2]))
-    assert judge(tally, whole_run=True) == ["the engines did not see the same number of store tests"]
+    assert judge(tally, whole_run=True) == ["mariadb did not see the store test tests.store.test_claims.test_a"]
     assert judge(tally, whole_run=False) == [], "a selection of tests may be of one engine"
+
+
+def test_an_engine_that_missed_one_case_of_a_store_test_is_a_complaint(tmp_path: Path) -> None:
+    cases = [case(f"test_a[{engine}-3]") for engine in ("sqlite", "postgresql", "mariadb")]
+    tally = read_report(report_of(tmp_path, *cases, case("test_a[sqlite-4]"), case("test_a[4-mariadb]")))
+    assert judge(tally, whole_run=True) == ["postgresql did not see the store test tests.store.test_claims.test_a-4"]
+
+
+def test_a_door_is_tested_with_as_many_drivers_as_an_engine_has(tmp_path: Path) -> None:
+    doors = [case(f"test_commit[{driver}]", module="tests.store.doors.test_doors") for driver in DRIVERS]
+    assert judge(read_report(report_of(tmp_path, *doors)), whole_run=True) == []
+    assert judge(read_report(report_of(tmp_path, *doors[1:])), whole_run=True) == [
+        "sqlite did not see the store test tests.store.doors.test_doors.test_commit"
+    ]
 
 
 def test_what_one_engine_alone_can_do_is_not_missed_on_the_others(tmp_path: Path) -> None:
