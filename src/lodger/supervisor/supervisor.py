@@ -24,10 +24,10 @@ from typing import Any, Final
 from lodger.errors import LodgerError
 from lodger.model.ids import new_id
 from lodger.settings import Settings
-from lodger.store import migrations, rescue, workers
+from lodger.store import migrations, workers
 from lodger.store.database import Database
 from lodger.supervisor.engines import EngineHandle
-from lodger.supervisor.sweeper import free_engine, sweep
+from lodger.supervisor.sweeper import free_engine, free_stopped, sweep
 from lodger.wake.announcer import Announcer
 
 logger: Final = logging.getLogger("lodger.supervisor")
@@ -290,8 +290,7 @@ class Supervisor:
 
     def _free_after_drain(self) -> None:
         for engine in self._engines:
-            number = engine.number
-            self._database.transact(lambda conn, number=number: rescue.free_stopped(conn, self._worker, number))  # type: ignore[misc]
+            free_stopped(self._database, self._worker, engine.number)
         if self._worker:
             with self._database.connect() as conn:
                 workers.leave(conn, self._worker)

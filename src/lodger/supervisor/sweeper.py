@@ -34,6 +34,11 @@ def free_engine(database: Database, worker: str, engine: int, how: str) -> list[
     return database.transact(lambda conn: _free_engine(conn, worker, engine, how))
 
 
+def free_stopped(database: Database, worker: str, engine: int) -> list[Freed]:
+    """Free what an engine still held when its worker stopped."""
+    return database.transact(lambda conn: _free_stopped(conn, worker, engine))
+
+
 def _free_silent(conn: Conn, worker: str) -> list[Freed] | None:
     runs = rescue.free_silent(conn, worker)
     failpoint("rescue.before_commit")
@@ -43,4 +48,11 @@ def _free_silent(conn: Conn, worker: str) -> list[Freed] | None:
 def _free_engine(conn: Conn, worker: str, engine: int, how: str) -> list[Freed]:
     runs = rescue.free_engine(conn, worker, engine, how)
     failpoint("rescue.before_commit")
+    return runs
+
+
+def _free_stopped(conn: Conn, worker: str, engine: int) -> list[Freed]:
+    runs = rescue.free_stopped(conn, worker, engine)
+    if runs:
+        failpoint("release.before_commit")
     return runs

@@ -25,7 +25,7 @@ from typing import Any, Final
 
 from lodger.failpoints import failpoint
 from lodger.model.job import Registry
-from lodger.model.outcome import Ending, Expired, Outcome, Stopped, decide
+from lodger.model.outcome import Ending, Expired, Outcome, OutcomeKind, Stopped, decide
 from lodger.model.run import ClaimedRun
 from lodger.settings import Settings
 from lodger.store import claims, finish
@@ -236,6 +236,8 @@ class Engine:
         self._lost = finish.record(conn, outcomes) if outcomes else set()
         if outcomes:
             failpoint("record.before_commit")
+            if any(outcome.kind is OutcomeKind.INTERRUPTED for outcome in outcomes):
+                failpoint("release.before_commit")
         return self._claim(conn, lanes) if lanes else []
 
     def _claim(self, conn: Conn, lanes: Any) -> list[ClaimedRun]:

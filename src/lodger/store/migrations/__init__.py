@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lodger.errors import SchemaError
+from lodger.failpoints import failpoint
 from lodger.store.database import Conn, Database
 from lodger.store.migrations import m0001_runs
 from lodger.store.migrations.types import column, table
@@ -110,6 +111,7 @@ def _apply(conn: Conn, migration: Migration) -> None:
     with conn.transaction():
         for line in migration.statements(terms):
             conn.run(line)
+        failpoint("migrate.before_version")
         if not conn.write(_next_version, version=str(migration.version)):
             conn.write(_first_version, version=str(migration.version))
 
