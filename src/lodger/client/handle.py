@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from lodger.errors import ResultTimeout, RunCancelled, RunFailed
+from lodger.errors import ResultTimeout, ResultUnavailable, RunCancelled, RunFailed
 from lodger.model.payload import decode
 from lodger.model.status import Status
 
@@ -102,7 +102,11 @@ class RunHandle(Generic[R]):
             raise RunFailed(self.id, f"of {self.job} failed: {_shown(error)}")
         if status is Status.CANCELLED:
             raise RunCancelled(self.id, f"of {self.job} was cancelled: {_shown(error)}")
-        value: Any = decode(result) if self._result is None else self._result.load(result)
+        try:
+            value: Any = decode(result) if self._result is None else self._result.load(result)
+        except ValueError as misfit:  # the job returned what its annotation denies, or another release did
+            told = f"of {self.job}: its result does not fit the annotation: {misfit}"
+            raise ResultUnavailable(self.id, told) from misfit
         return value  # type: ignore[no-any-return]
 
 

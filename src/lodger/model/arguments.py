@@ -12,6 +12,7 @@ import json
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
+from itertools import takewhile
 from typing import Any, Final
 
 from lodger.errors import ConfigurationError, InvalidArguments
@@ -19,11 +20,6 @@ from lodger.model.payload import decode, encode
 
 POSITIONAL: Final = "*"
 PLAIN: Final = frozenset({str, int, float, bool, type(None)})
-BY_NAME: Final = (
-    inspect.Parameter.POSITIONAL_OR_KEYWORD,
-    inspect.Parameter.KEYWORD_ONLY,
-    inspect.Parameter.POSITIONAL_ONLY,
-)
 
 
 class Arguments:
@@ -46,8 +42,10 @@ class Arguments:
         """Return the arguments as JSON text; raise InvalidArguments or InvalidPayload naming the argument."""
         bound = self._bind(args, kwargs)
         checks = self._get_checks()
-        stored = {}
+        stored: dict[str, Any] = {}
         for name, value in self._flat(bound):
+            if name in stored:  # f(a, /, **more) called with another a
+                raise InvalidArguments(f"{self.job}({name})", value, "one value for each name")
             stored[name] = self._check_for(checks, name).dump(f"{self.job}({name})", value)
         return encode(stored, f"{self.job} arguments")
 
@@ -70,7 +68,7 @@ class Arguments:
         try:
             # Stored names of positional-only parameters come back as keywords: put them in their places.
             only = [p.name for p in self.signature.parameters.values() if p.kind is p.POSITIONAL_ONLY]
-            args = [*args, *(named.pop(name) for name in only[len(args) :] if name in named)]
+            args = [*args, *(named.pop(name) for name in takewhile(named.__contains__, only[len(args) :]))]
             return self.signature.bind(*args, **named)
         except TypeError as error:
             raise InvalidArguments(f"{self.job} arguments", str(error), f"{self.job}{self.signature}") from None
@@ -87,12 +85,23 @@ class Arguments:
     def _get_checks(self) -> dict[str, Check]:
         """Resolve annotations on first use: a module's later names exist by then."""
         if self._checks is None:
-            try:
-                hints = typing.get_type_hints(self._function, include_extras=True)
-            except NameError:
-                hints = {}
-            self._checks = {p: Check(hints.get(p, Any)) for p in self.signature.parameters}
+            self._checks = {p.name: Check(self._resolve(p)) for p in self.signature.parameters.values()}
         return self._checks
+
+    def _resolve(self, parameter: inspect.Parameter) -> Any:
+        """Return the annotation of one parameter; unlike get_type_hints, not stumbling over the others'."""
+        if parameter.annotation is parameter.empty:
+            return Any
+        namespace = getattr(inspect.unwrap(self._function), "__globals__", {})
+        alone = types.SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
+        try:
+            return typing.get_type_hints(alone, namespace, include_extras=True)[parameter.name]
+        except NameError as error:
+            raise ConfigurationError(
+                f"job {self.job!r} parameter {parameter.name}",
+                parameter.annotation,
+                f"an annotation with names of the job's module at run time, not only TYPE_CHECKING ({error})",
+            ) from None
 
 
 class Check:
@@ -137,7 +146,12 @@ class Check:
         assert self._plain is not None
         if type(value) in self._plain:
             return value
-        if type(value) is int and float in self._plain:
+        # Subclasses (StrEnum, IntEnum) are what a type checker takes for their base, and are stored as such.
+        if isinstance(value, str) and str in self._plain:
+            return str.__str__(value)
+        if isinstance(value, int) and not isinstance(value, bool) and int in self._plain:
+            return int.__index__(value)
+        if isinstance(value, int | float) and not isinstance(value, bool) and float in self._plain:
             return float(value)
         allowed = " or ".join(sorted("None" if t is type(None) else t.__name__ for t in self._plain))
         raise InvalidArguments(place, value, allowed)
