@@ -27,8 +27,6 @@ ENGINES = ("sqlite", *SERVERS)
 SHOWN_COMPLAINTS = 20
 REPORT = Path("build/junit.xml")
 STORE_TESTS = "tests.store."
-# The doors are tested per driver, and engines differ in how many they have: there only the functions are compared.
-PER_DRIVER = "tests.store.doors."
 
 
 @dataclass
@@ -106,8 +104,7 @@ def read_report(report: Path) -> Tally:
             # What one engine alone can do is tested in a folder named after it: tests/store/postgresql/.
             if module.startswith(STORE_TESTS) and module.split(".")[2] not in ENGINES:
                 parameters.remove(engine)
-                rest = [] if module.startswith(PER_DRIVER) else parameters
-                tally.store[engine].add("-".join([f"{module}.{function}", *rest]))
+                tally.store[engine].add("-".join([f"{module}.{function}", *parameters]))
     return tally
 
 
