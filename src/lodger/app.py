@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import inspect
 import os
@@ -307,6 +306,8 @@ class Lodger:
                     async with inner(app) as state:
                         yield state
             finally:
+                import asyncio  # half of the import time of a process that has no loop
+
                 await asyncio.to_thread(self._end, worker)
 
         return wrapped

@@ -6,20 +6,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Unpack
 
-from typing_extensions import TypeVar
-
 from lodger.client.handle import RunHandle
 from lodger.client.options import Options, checked_options, make_run
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
     from lodger.app import Lodger
     from lodger.model.job import JobSpec
     from lodger.model.run import NewRun
 
+    F = TypeVar("F", bound=Callable[..., Any], default=Callable[..., Any])
+    """The job's own function, with the run that ``enqueue`` leaves out."""
+else:  # the default is for type checkers: see Job.__class_getitem__
+    from typing import TypeVar
+
+    F = TypeVar("F", bound=Callable[..., Any])
+
 P = ParamSpec("P")
 R = TypeVar("R")
-F = TypeVar("F", bound=Callable[..., Any], default=Callable[..., Any])
-"""The job's own function, with the run that ``enqueue`` leaves out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,14 @@ class Job(BoundJob[P, R], Generic[P, R, F]):
     """A registered job. Calling it calls the function; ``enqueue`` has a worker call it."""
 
     __slots__ = ("__dict__",)
+
+    if not TYPE_CHECKING:
+
+        def __class_getitem__(cls, parameters: Any) -> Any:
+            """Let ``Job[[str], int]`` do without the function's type while a program runs, too."""
+            given = parameters if isinstance(parameters, tuple) else (parameters,)
+            default = () if given[2:] else (Callable[..., Any],)
+            return super().__class_getitem__((*given, *default))
 
     def __init__(self, lodger: Lodger, spec: JobSpec) -> None:
         """Wrap ``spec``."""

@@ -10,15 +10,20 @@ import json
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Final, Generic, Protocol
-
-from typing_extensions import TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol
 
 from lodger.errors import InvalidInput, LeaseLost
 from lodger.model.payload import clean_text, encode
 from lodger.worker.live import LiveRun
 
-Res = TypeVar("Res", covariant=True, default=None)  # noqa: PLC0105 - read in annotations as Run[Res]
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    Res = TypeVar("Res", covariant=True, default=None)  # noqa: PLC0105 - read in annotations as Run[Res]
+else:  # the default is for type checkers; the module that knows it takes longer to import than this one
+    from typing import TypeVar
+
+    Res = TypeVar("Res", covariant=True)  # noqa: PLC0105
 
 MAX_PROGRESS_MESSAGE: Final = 500
 SAVE_SECONDS: Final = 60.0
