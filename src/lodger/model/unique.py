@@ -15,6 +15,7 @@ from lodger.errors import InvalidInput
 Conflict: TypeAlias = Literal["return", "raise", "replace"]
 Scope: TypeAlias = Literal["active", "waiting"]
 MAX_KEY_LENGTH: Final = 1000
+MAX_WINDOW_SECONDS: Final = 366 * 86400
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,9 +42,13 @@ class Unique:
             raise InvalidInput("unique states", self.states, "'active' or 'waiting'")
         if self.conflict not in ("return", "raise", "replace"):
             raise InvalidInput("unique conflict", self.conflict, "'return', 'raise' or 'replace'")
-        if self.window_seconds is not None and not 0 < self.window_seconds <= 366 * 86400:
-            raise InvalidInput("unique window_seconds", self.window_seconds, "0 to a year, or None")
+        if self.window_seconds is not None and not _is_window(self.window_seconds):
+            raise InvalidInput("unique window_seconds", self.window_seconds, "seconds, over 0 to a year, or None")
 
     def slot(self, job: str) -> bytes:
         """Return the 32 bytes stored for this key of ``job`` (SHA-256; keys of two jobs never meet)."""
         return hashlib.sha256(f"{job}\x00{self.key}".encode("utf-8", "surrogatepass")).digest()
+
+
+def _is_window(value: object) -> bool:
+    return not isinstance(value, bool) and isinstance(value, int | float) and 0 < value <= MAX_WINDOW_SECONDS
