@@ -66,7 +66,7 @@ def make_run(name: str, spec: JobSpec | None, args: str, options: Options, meta:
         raise InvalidInput("delay and run_at", (options["delay"], options["run_at"]), "one of them")
     retry = checked_retry(options.get("retry"))
     limits = retry or (spec.retry if spec else None)
-    tags = options.get("tags", spec.tags if spec else ())
+    tags = checked_tags(options.get("tags", spec.tags if spec else ()))
     priority = checked_priority(options.get("priority", spec.priority if spec else 0))
     return NewRun(
         id=new_id(),
@@ -80,7 +80,7 @@ def make_run(name: str, spec: JobSpec | None, args: str, options: Options, meta:
         on_crash=_on_crash(options, spec),
         options=_overrides(options, spec),
         meta=encode(meta, "meta") if meta else None,
-        tags=encode(checked_tags(tags), "tags") if tags else None,
+        tags=encode(tags, "tags") if tags else None,
         unique=_unique(options["unique"]) if "unique" in options else None,
         expires_seconds=_seconds("expires", options["expires"]) if "expires" in options else None,
     )
