@@ -46,17 +46,17 @@ class BoundJob(Generic[P, R]):
         self._spec = spec
         self._options = options
 
-    def call(self, *args: P.args, **kwargs: P.kwargs) -> Call:
+    def call(self, /, *args: P.args, **kwargs: P.kwargs) -> Call:
         """Return the call, checked, without enqueueing it."""
         text = self._spec.arguments.dump(args, kwargs)
         meta = self._lodger.meta_for(self._spec.name, self._options.get("meta"))
         return Call(make_run(self._spec.name, self._spec, text, self._options, meta), self._spec)
 
-    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> RunHandle[R]:
+    def enqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> RunHandle[R]:
         """Enqueue one run; return its handle (or the holder's of its unique key)."""
         return self._lodger.enqueue_many([self.call(*args, **kwargs)], tx=self._options.get("tx"))[0]
 
-    async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> RunHandle[R]:
+    async def aenqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> RunHandle[R]:
         """Enqueue one run from async code; return its handle after the commit."""
         handles = await self._lodger.aenqueue_many([self.call(*args, **kwargs)], tx=self._options.get("tx"))
         return handles[0]
@@ -121,17 +121,17 @@ class NamedJob:
         """Return the job with more options for one enqueue."""
         return NamedJob(self._lodger, self.name, checked_options({**self._options, **options}))
 
-    def call(self, *args: Any, **kwargs: Any) -> Call:
+    def call(self, /, *args: Any, **kwargs: Any) -> Call:
         """Return the call without enqueueing it; arguments are JSON values."""
         text = self._lodger.plain_arguments(self.name, args, kwargs)
         meta = self._lodger.meta_for(self.name, self._options.get("meta"))
         return Call(make_run(self.name, None, text, self._options, meta), None)
 
-    def enqueue(self, *args: Any, **kwargs: Any) -> RunHandle[Any]:
+    def enqueue(self, /, *args: Any, **kwargs: Any) -> RunHandle[Any]:
         """Enqueue one run."""
         return self._lodger.enqueue_many([self.call(*args, **kwargs)], tx=self._options.get("tx"))[0]
 
-    async def aenqueue(self, *args: Any, **kwargs: Any) -> RunHandle[Any]:
+    async def aenqueue(self, /, *args: Any, **kwargs: Any) -> RunHandle[Any]:
         """Enqueue one run from async code."""
         handles = await self._lodger.aenqueue_many([self.call(*args, **kwargs)], tx=self._options.get("tx"))
         return handles[0]

@@ -12,6 +12,7 @@ import json
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from itertools import takewhile
 from typing import Any, Final
 
@@ -120,13 +121,10 @@ class Check:
             return value
         if self._plain is not None:
             return self._plainly(place, value)
-        from pydantic import ValidationError
-        from pydantic_core import PydanticSerializationError
-
+        adapter = self._pydantic(place)
         try:
-            valid = self._pydantic().validate_python(value, strict=True)
-            return self._pydantic().dump_python(valid, mode="json")
-        except (ValidationError, PydanticSerializationError) as error:
+            return adapter.dump_python(adapter.validate_python(value, strict=True), mode="json")
+        except ValueError as error:  # ValidationError, PydanticSerializationError, bytes that are no text
             raise InvalidArguments(place, value, _reasons(error)) from None
 
     def load(self, place: str, value: Any) -> Any:
@@ -135,11 +133,10 @@ class Check:
             return value
         if self._plain is not None:
             return self._plainly(place, value)
-        from pydantic import ValidationError
-
+        adapter = self._pydantic(place)
         try:
-            return self._pydantic().validate_json(json.dumps(value))
-        except ValidationError as error:
+            return adapter.validate_json(json.dumps(value))
+        except ValueError as error:
             raise InvalidArguments(place, value, _reasons(error)) from None
 
     def _plainly(self, place: str, value: Any) -> Any:
@@ -152,15 +149,21 @@ class Check:
         if isinstance(value, int) and not isinstance(value, bool) and int in self._plain:
             return int.__index__(value)
         if isinstance(value, int | float) and not isinstance(value, bool) and float in self._plain:
-            return float(value)
+            with suppress(OverflowError):
+                return float(value)
         allowed = " or ".join(sorted("None" if t is type(None) else t.__name__ for t in self._plain))
         raise InvalidArguments(place, value, allowed)
 
-    def _pydantic(self) -> Any:
+    def _pydantic(self, place: str) -> Any:
         if self._adapter is None:
-            from pydantic import TypeAdapter
+            from pydantic import PydanticUserError, TypeAdapter
 
-            self._adapter = TypeAdapter(self._annotation)
+            try:
+                self._adapter = TypeAdapter(self._annotation)
+            except PydanticUserError as error:
+                reason = str(error).partition("\n")[0]
+                told = f"a type with JSON: a plain one, a dataclass, a pydantic model ... ({reason})"
+                raise ConfigurationError(f"{place} annotation", self._annotation, told) from None
         return self._adapter
 
 
@@ -202,9 +205,12 @@ class Result:
             return False
         if annotation is Any or _plain_types(annotation) is not None:
             return False
-        from pydantic import TypeAdapter
+        from pydantic import PydanticUserError, TypeAdapter
 
-        return TypeAdapter(annotation)
+        try:
+            return TypeAdapter(annotation)
+        except PydanticUserError:  # a type without JSON: what it became is shown as it is
+            return False
 
 
 def _plain_types(annotation: Any) -> frozenset[type] | None:
