@@ -14,3 +14,14 @@ def release_unique(t: Terms, table: str = "") -> str:
 def leave_state() -> str:
     """Return the assignments that take a run out of every index of a state."""
     return "ready_queue = NULL, scheduled_at = NULL, owner = NULL"
+
+
+def is_silent(t: Terms) -> str:
+    """Return the condition: a worker's last beat is older than the worker itself said it may be."""
+    match t.dialect:
+        case "postgresql":
+            return f"beat_at < {t.now} - dead_after_us * interval '1 microsecond'"
+        case "mysql":
+            return f"beat_at < {t.now} - INTERVAL dead_after_us MICROSECOND"
+        case "sqlite":
+            return f"beat_at < {t.now} - dead_after_us"

@@ -18,7 +18,7 @@ from typing import Any
 from lodger.model.outcome import MAX_CRASHES, MAX_LOST
 from lodger.store.database import Conn
 from lodger.store.finish import error_text
-from lodger.store.fragments import release_unique
+from lodger.store.fragments import is_silent, release_unique
 from lodger.store.sql import Terms, statement
 from lodger.store.values import id_in, id_out
 
@@ -92,27 +92,16 @@ def free_silent(conn: Conn, worker: str) -> list[Freed] | None:
     return [_free_lost(conn, row) for row in conn.rows(runs_of_worker, owner=key)]
 
 
-def _silent(t: Terms) -> str:
-    """Return the condition: the last beat is older than the worker itself said it may be."""
-    match t.dialect:
-        case "postgresql":
-            return f"beat_at < {t.now} - dead_after_us * interval '1 microsecond'"
-        case "mysql":
-            return f"beat_at < {t.now} - INTERVAL dead_after_us MICROSECOND"
-        case "sqlite":
-            return f"beat_at < {t.now} - dead_after_us"
-
-
 @statement
 def silent_workers(t: Terms) -> str:
     """Workers that have not beaten for too long."""
-    return f"SELECT id FROM {t.worker} WHERE dead_at IS NULL AND {_silent(t)}"
+    return f"SELECT id FROM {t.worker} WHERE dead_at IS NULL AND {is_silent(t)}"
 
 
 @statement
 def bury_silent(t: Terms) -> str:
     """Mark dead, only if still silent: the row's lock decides between rescuers and the worker's own beat."""
-    return f"UPDATE {t.worker} SET dead_at = {t.now} WHERE id = :id AND dead_at IS NULL AND {_silent(t)}"
+    return f"UPDATE {t.worker} SET dead_at = {t.now} WHERE id = :id AND dead_at IS NULL AND {is_silent(t)}"
 
 
 @statement

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from lodger.store.database import Conn
+from lodger.store.fragments import is_silent
 from lodger.store.sql import Terms, statement
 from lodger.store.values import id_in, id_out, microseconds, time_out
 
@@ -105,8 +106,10 @@ def leave(conn: Conn, worker: str) -> None:
 
 @statement
 def bury_worker(t: Terms) -> str:
-    """Mark dead whatever the beat says."""
-    return f"UPDATE {t.worker} SET dead_at = {t.now} WHERE id = :id AND dead_at IS NULL"
+    """Mark dead whatever the beat says; ``stopping_at`` beside it tells that it left in order."""
+    return f"""
+UPDATE {t.worker} SET dead_at = {t.now}, stopping_at = COALESCE(stopping_at, {t.now})
+WHERE id = :id AND dead_at IS NULL"""
 
 
 def listing(conn: Conn, *, dead_too: bool = False) -> list[WorkerRecord]:
@@ -117,14 +120,9 @@ def listing(conn: Conn, *, dead_too: bool = False) -> list[WorkerRecord]:
 @statement
 def list_workers(t: Terms) -> str:
     """All workers with whether they still beat."""
-    silent = {
-        "postgresql": f"beat_at < {t.now} - dead_after_us * interval '1 microsecond'",
-        "mysql": f"beat_at < {t.now} - INTERVAL dead_after_us MICROSECOND",
-        "sqlite": f"beat_at < {t.now} - dead_after_us",
-    }[t.dialect]
     return f"""
 SELECT id, environment, app_release, placement, host, pid, queues, jobs, engines, started_at, beat_at,
-  last_claim_at, stopping_at, dead_at, CASE WHEN dead_at IS NULL AND NOT {silent} THEN 1 ELSE 0 END AS is_live
+  last_claim_at, stopping_at, dead_at, CASE WHEN dead_at IS NULL AND NOT {is_silent(t)} THEN 1 ELSE 0 END AS is_live
 FROM {t.worker} WHERE dead_at IS NULL OR :dead_too = 1 ORDER BY started_at DESC, id"""
 
 
