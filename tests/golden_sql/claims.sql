@@ -46,10 +46,13 @@ SELECT id, job, queue, fence, attempt, max_attempts, on_crash, crashes, interrup
   AND NOT EXISTS (SELECT 1 FROM lodger_queue AS q WHERE q.name = :queue AND q.paused_at IS NOT NULL)
   ORDER BY claim_rank, run_at, id LIMIT :limit FOR UPDATE SKIP LOCKED;
 
+-- next_ready_queue: mysql
+SELECT MIN(ready_queue) FROM lodger_run WHERE ready_queue > :after;
+
 -- owned_by_engine: postgresql, mysql, sqlite
 SELECT id, fence, cancel_requested FROM lodger_run WHERE owner = :owner AND engine = :engine;
 
--- ready_queues: postgresql, mysql, sqlite
+-- ready_queues: postgresql, sqlite
 WITH RECURSIVE ready (name) AS (
   SELECT MIN(ready_queue) FROM lodger_run WHERE ready_queue IS NOT NULL
   UNION ALL

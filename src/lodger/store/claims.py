@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from lodger.model.run import ClaimedRun
 from lodger.store.database import Conn
+from lodger.store.queues import paused
 from lodger.store.sql import Statement, Terms, joined, statement
 from lodger.store.values import id_in, id_out
 
@@ -103,17 +104,33 @@ def take_locked(count: int) -> Statement:
         ids = ", ".join(f":id_{i}" for i in range(count))
         return f"UPDATE {t.run} SET {_take(t)}\nWHERE id IN ({ids}) AND status = 'QUEUED'"
 
-    return Statement(build)
+    return Statement(build, "take_locked")
 
 
 def queues_with_work(conn: Conn) -> list[str]:
     """Return the queues that have due runs and are not paused, by as many index probes as there are queues."""
-    return [row[0] for row in conn.rows(ready_queues)]
+    if conn.dialect != "mysql":
+        return [row[0] for row in conn.rows(ready_queues)]
+    found: list[str] = []
+    while (name := conn.value(next_ready_queue, after=found[-1] if found else "")) is not None:
+        found.append(name)
+    held = set(paused(conn)) if found else set()
+    return [name for name in found if name not in held]
+
+
+@statement
+def next_ready_queue(t: Terms) -> str:
+    """Probe for the next queue (MariaDB, MySQL).
+
+    One by one: inside a recursive query MariaDB reads the whole index for each queue, the entries of all ended
+    runs included (600 ms at a million of them, where a probe takes 0.2).
+    """
+    return f"SELECT MIN(ready_queue) FROM {t.run} WHERE ready_queue > :after"
 
 
 @statement
 def ready_queues(t: Terms) -> str:
-    """Walk the distinct values at the front of the index instead of reading every entry."""
+    """Walk the distinct values at the front of the index instead of reading every entry (PostgreSQL, SQLite)."""
     return f"""
 WITH RECURSIVE ready (name) AS (
   SELECT MIN(ready_queue) FROM {t.run} WHERE ready_queue IS NOT NULL

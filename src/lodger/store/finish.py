@@ -90,7 +90,7 @@ def succeed_list(count: int) -> Statement:
     def build(t: Terms) -> str:
         return _succeeded(t) + f"id IN ({', '.join(f':id_{i}' for i in range(count))})"
 
-    return Statement(build)
+    return Statement(build, "succeed_list")
 
 
 def _finish(conn: Conn, outcomes: Sequence[Outcome]) -> int:

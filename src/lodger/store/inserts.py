@@ -187,7 +187,9 @@ def _chunk_sizes(count: int) -> Iterator[int]:
 @lru_cache
 def insert_one(shape: Shape) -> Statement:
     """Insert one run of this shape."""
-    return _named(f"insert_one_{shape}", lambda t: _sql(t, shape, f"VALUES ({_values(t, shape, lambda n: f':{n}')})"))
+    return Statement(
+        lambda t: _sql(t, shape, f"VALUES ({_values(t, shape, lambda n: f':{n}')})"), f"insert_one_{shape}"
+    )
 
 
 @lru_cache
@@ -198,7 +200,7 @@ def insert_values(shape: Shape, count: int) -> Statement:
         rows = (f"({_values(t, shape, lambda n, i=i: f':{n}_{i}')})" for i in range(count))  # type: ignore[misc]
         return _sql(t, shape, "VALUES " + ",\n  ".join(rows))
 
-    return _named(f"insert_{count}_{shape}", build)
+    return Statement(build, f"insert_{count}_{shape}")
 
 
 @lru_cache
@@ -210,13 +212,7 @@ def insert_arrays(shape: Shape) -> Statement:
         source = f"unnest({arrays}) AS r ({', '.join(FIELDS[shape])})"
         return _sql(t, shape, f"SELECT {_values(t, shape, lambda n: f'r.{n}')} FROM {source}")
 
-    return _named(f"insert_arrays_{shape}", build)
-
-
-def _named(name: str, build: Callable[[Terms], str]) -> Statement:
-    made = Statement(build)
-    made.name = name
-    return made
+    return Statement(build, f"insert_arrays_{shape}")
 
 
 def _sql(t: Terms, shape: Shape, source: str) -> str:

@@ -132,10 +132,10 @@ class Statement:
 
     __slots__ = ("_rendered", "build", "name")
 
-    def __init__(self, build: Callable[[Terms], str]) -> None:
-        """Keep the function that writes the SQL."""
+    def __init__(self, build: Callable[[Terms], str], name: str = "") -> None:
+        """Keep the function that writes the SQL; ``name`` where the function's own says too little."""
         self.build = build
-        self.name = build.__name__
+        self.name = name or build.__name__
         self._rendered: dict[tuple[DialectName, Tables, ParamStyle], tuple[str, tuple[str, ...]]] = {}
 
     def __repr__(self) -> str:
