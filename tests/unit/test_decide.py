@@ -24,6 +24,7 @@ from lodger.model.outcome import (
     Snoozed,
     Stopped,
     TimedOut,
+    Unstarted,
     decide,
 )
 from lodger.model.retry import Retry
@@ -72,6 +73,7 @@ class Row(NamedTuple):
 
 TABLE: dict[str, Row] = {
     "returned": Row(Returned(None), {}, "SUCCEEDED", "SUCCEEDED"),
+    "claimed ahead, not begun": Row(Unstarted(), {"interruptions": 999}, "RELEASED", "QUEUED", refund=True),
     "returned in the last attempt": Row(Returned("1"), {"attempt": 3}, "SUCCEEDED", "SUCCEEDED"),
     "returned beyond the last attempt": Row(Returned("1"), {"attempt": 9}, "SUCCEEDED", "SUCCEEDED"),
     "raised first": Row(Raised(ERROR, True), {}, "FAILED", "SCHEDULED", delay=10, error="OSError"),
@@ -188,11 +190,12 @@ def test_the_message_says_what_happened(ending: Ending, words: list[str]) -> Non
     assert all(word in error.message for word in words)
 
 
-def test_only_a_success_under_the_first_lease_needs_no_attempt_row() -> None:
+def test_only_what_succeeds_under_the_first_lease_or_did_not_begin_needs_no_attempt_row() -> None:
     """Everything else leaves a row of its own, a late success included."""
     rand = random.Random(1)
     assert not decide(claimed(), Returned("1"), POLICY, rand).needs_attempt_row
     assert decide(claimed(fence=2), Returned("1"), POLICY, rand).needs_attempt_row
     for row in TABLE.values():
         if not isinstance(row.ending, Returned):
-            assert decide(claimed(**row.run), row.ending, row.retry, rand).needs_attempt_row
+            told = decide(claimed(**row.run), row.ending, row.retry, rand).needs_attempt_row
+            assert told is not isinstance(row.ending, Unstarted)

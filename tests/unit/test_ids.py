@@ -55,6 +55,13 @@ def test_bytes_and_text_are_each_other_s_inverse(raw: bytes) -> None:
     assert text_of(raw) == str(uuid.UUID(bytes=raw))
 
 
+def test_ids_made_one_after_the_other_are_in_order() -> None:
+    """Red with random bits behind the millisecond: a batch of runs then started in any order."""
+    made = [new_id() for _ in range(20_000)]
+    assert made == sorted(made)
+    assert len(set(made)) == len(made)
+
+
 def test_a_hundred_thousand_ids_of_one_millisecond_differ() -> None:
     """74 random bits."""
     assert len({new_id(1) for _ in range(100_000)}) == 100_000

@@ -10,6 +10,7 @@ is told): the next status, the wait before it, what is refunded and what is coun
     Crashed         SCHEDULED or FAILED      spent      crashes (cap 3)
     Snoozed         SCHEDULED                refunded
     Stopped         QUEUED                   refunded   interruptions (cap 100)
+    Unstarted       QUEUED                   refunded   not counted: nothing of it was run
     Mismatched      SCHEDULED or FAILED      refunded   interruptions (cap 20)
     Cancelled       CANCELLED                spent
     Expired         CANCELLED                refunded
@@ -47,6 +48,7 @@ class OutcomeKind(StrEnum):
     CANCELLED = "CANCELLED"
     EXPIRED = "EXPIRED"
     LOST = "LOST"
+    RELEASED = "RELEASED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,11 @@ class Stopped:
 
 
 @dataclass(frozen=True, slots=True)
+class Unstarted:
+    """The run was claimed, found no slot and is given back."""
+
+
+@dataclass(frozen=True, slots=True)
 class Cancelled:
     """Somebody cancelled the run, or the job raised Cancel."""
 
@@ -110,7 +117,7 @@ class Mismatched:
     error: RunError
 
 
-Ending = Returned | Raised | TimedOut | Crashed | Snoozed | Stopped | Cancelled | Expired | Mismatched
+Ending = Returned | Raised | TimedOut | Crashed | Snoozed | Stopped | Unstarted | Cancelled | Expired | Mismatched
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,8 +135,10 @@ class Outcome:
 
     @property
     def needs_attempt_row(self) -> bool:
-        """A run that succeeds under its first lease is told by its own row alone."""
-        return not (self.kind is OutcomeKind.SUCCEEDED and self.run.fence == 1)
+        """A run that succeeds under its first lease is told by its own row alone; one that did not start by nothing."""
+        if self.kind is OutcomeKind.SUCCEEDED:
+            return self.run.fence != 1
+        return self.kind is not OutcomeKind.RELEASED
 
 
 def decide(run: ClaimedRun, ending: Ending, retry: Retry, rand: random.Random) -> Outcome:
@@ -148,8 +157,8 @@ def decide(run: ClaimedRun, ending: Ending, retry: Retry, rand: random.Random) -
             return Outcome(
                 run=run, kind=OutcomeKind.SNOOZED, status=Status.SCHEDULED, delay_seconds=seconds, refund=True
             )
-        case Stopped():
-            return _stopped(run)
+        case Stopped() | Unstarted():
+            return _given_back(run, began=isinstance(ending, Stopped))
         case Mismatched(error):
             return _mismatched(run, error)
         case Cancelled(reason):
@@ -212,7 +221,9 @@ def _mismatched(run: ClaimedRun, error: RunError) -> Outcome:
     )
 
 
-def _stopped(run: ClaimedRun) -> Outcome:
+def _given_back(run: ClaimedRun, *, began: bool) -> Outcome:
+    if not began:
+        return Outcome(run=run, kind=OutcomeKind.RELEASED, status=Status.QUEUED, refund=True)
     if run.interruptions + 1 >= MAX_INTERRUPTIONS:
         error = RunError(type="Interrupted", message=f"interrupted {MAX_INTERRUPTIONS} times by stopping workers")
         return Outcome(run=run, kind=OutcomeKind.INTERRUPTED, status=Status.FAILED, error=error)

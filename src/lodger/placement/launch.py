@@ -15,7 +15,7 @@ from lodger.store.database import Database
 from lodger.store.sql import Tables
 from lodger.supervisor.engines import EngineHandle, ProcessEngine, ThreadEngine
 from lodger.supervisor.supervisor import Plan, Supervisor
-from lodger.worker.engine import Engine, Identity
+from lodger.worker.engine import Engine, Identity, seats_for
 from lodger.worker.loading import WHERE
 from lodger.worker.spawn import INSIDE_WORKER
 
@@ -46,7 +46,7 @@ def make_supervisor(placement: Placement, settings: Settings, url: str, registry
 
 def _process_starter(placement: Placement, settings: Settings, url: str) -> Callable[[str, int], EngineHandle]:
     def start(worker: str, number: int) -> EngineHandle:
-        return ProcessEngine(number, {**message, "worker": worker})
+        return ProcessEngine(number, {**message, "worker": worker}, seats_for(settings))
 
     message = {**child_message(settings, url), "placement": placement, "settings": settings.to_json()}
     return start

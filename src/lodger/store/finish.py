@@ -57,7 +57,7 @@ def record(conn: Conn, outcomes: Sequence[Outcome]) -> set[tuple[str, int]]:
 
 
 def _is_plain(outcome: Outcome) -> bool:
-    return outcome.result is None and not outcome.needs_attempt_row
+    return outcome.kind == "SUCCEEDED" and outcome.run.fence == 1 and outcome.result is None
 
 
 def _succeed(conn: Conn, outcomes: Sequence[Outcome]) -> int:

@@ -5,13 +5,16 @@ Two ways to lose a process, told apart because blame needs evidence:
     its supervisor saw it die    free_engine    with the exit status in hand: a crash
     the whole worker fell silent free_silent    no evidence: LOST, the attempt is refunded
 
-In both the fence moves on, so that a late answer of the old owner changes nothing. When an engine dies
-with one run, that run is blamed. With several, nobody knows which: all become suspects, keep their
-attempt's refund, and are run alone from then on, so that the next crash blames exactly one.
+In both the fence moves on, so that a late answer of the old owner changes nothing. An engine that dies while
+it executes one run dies of that run. With several, nobody knows which: all become suspects, keep their
+attempt's refund, and are run alone from then on, so that the next crash blames exactly one. What the engine
+held without executing it is innocent: it had ended and waited to be recorded, ran in a process of its own, or
+had not begun.
 """
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,14 +35,27 @@ class Freed:
     status: str
 
 
-def free_engine(conn: Conn, worker: str, engine: int, exit_text: str) -> list[Freed]:
+def free_engine(
+    conn: Conn,
+    worker: str,
+    engine: int,
+    exit_text: str,
+    *,
+    running: AbstractSet[str] | None = None,
+    begun: AbstractSet[str] = frozenset(),
+) -> list[Freed]:
     """Free the runs of an engine whose death was seen; ``exit_text`` says how it ended.
 
-    Call it inside a transaction.
+    ``running``: the ids of the runs whose code it was executing; None: nobody knows, so all of them.
+    ``begun``: those that had begun and cannot have killed it. Call it inside a transaction.
     """
     rows = conn.rows(runs_of_engine, owner=id_in(conn.dialect, worker), engine=engine)
-    alone = len(rows) == 1
-    return [_free_crashed(conn, row, exit_text, alone=alone) for row in rows]
+    suspects = [row for row in rows if running is None or id_out(row[0]) in running]
+    innocent = [row for row in rows if running is not None and id_out(row[0]) not in running]
+    return [
+        *(_free_crashed(conn, row, exit_text, alone=len(suspects) == 1) for row in suspects),
+        *(_free_innocent(conn, row, exit_text, begun=id_out(row[0]) in begun) for row in innocent),
+    ]
 
 
 @statement
@@ -63,6 +79,16 @@ def _free_crashed(conn: Conn, row: Any, exit_text: str, *, alone: bool) -> Freed
         status = "QUEUED"
     refund = 0 if alone or status != "QUEUED" else 1
     _write(conn, key, fence, status, "CRASHED", message, attempt, refund=refund, crashed=int(alone), suspect=1)
+    return Freed(id_out(key), job, status)
+
+
+def _free_innocent(conn: Conn, row: Any, exit_text: str, *, begun: bool) -> Freed:
+    """Queue a run again, uncounted; unless it must not be begun twice, and had begun."""
+    key, job, fence, attempt, _, on_crash, _, cancel = row
+    status = "CANCELLED" if cancel else "FAILED" if begun and on_crash == "fail" else "QUEUED"
+    message = f"its engine died of another run before this one was recorded: {exit_text}"
+    outcome = "LOST" if begun else "RELEASED"
+    _write(conn, key, fence, status, outcome, message, attempt, refund=int(status == "QUEUED"))
     return Freed(id_out(key), job, status)
 
 
@@ -154,9 +180,10 @@ def _write(  # noqa: PLR0913 - one call per freed run, every argument a column
     interrupted: int = 0,
 ) -> None:
     kind = outcome.capitalize()
-    conn.write(
-        tell_freed, id=key, fence=fence, attempt=attempt, outcome=outcome, error_type=kind, error_message=message
-    )
+    if outcome != "RELEASED":
+        conn.write(
+            tell_freed, id=key, fence=fence, attempt=attempt, outcome=outcome, error_type=kind, error_message=message
+        )
     conn.write(
         free_run,
         id=key,

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
+from lodger.worker.flight import Manifest, Recorder
 from lodger.worker.spawn import exit_text, kill_group, kill_session, spawn
 
 ENGINE_MODULE: Final = "lodger.worker"
@@ -35,6 +36,9 @@ class EngineHandle(Protocol):
     def drain(self) -> None:
         """Ask it to end in order."""
 
+    def manifest(self) -> Manifest | None:
+        """Return, after its death, which runs it was executing; None when nothing can tell."""
+
     def kill(self) -> None:
         """End it now, with everything it started."""
 
@@ -48,8 +52,8 @@ class EngineHandle(Protocol):
 class ProcessEngine:
     """An engine in a process of its own, the leader of a session."""
 
-    def __init__(self, number: int, message: Mapping[str, Any]) -> None:
-        """Start it."""
+    def __init__(self, number: int, message: Mapping[str, Any], seats: int) -> None:
+        """Start it; it holds at most ``seats`` runs."""
         self.number = number
         self.jobs: tuple[str, ...] = ()
         self.ready = False
@@ -59,7 +63,10 @@ class ProcessEngine:
         self._claimed = False
         self._last_tick = self.started
         self._gone = False
-        self.process, self._channel = spawn(ENGINE_MODULE, {**message, "number": number}, new_session=True)
+        self._recorder = Recorder(seats)
+        self._manifest: Manifest | None = None
+        first = {**message, "number": number, "flight": self._recorder.file, "seats": seats}
+        self.process, self._channel = spawn(ENGINE_MODULE, first, new_session=True, files=[self._recorder.file])
 
     @property
     def connection(self) -> Any:
@@ -94,7 +101,14 @@ class ProcessEngine:
         kill_session(self.process.pid)
         self._channel.close()
         self._gone = True
+        if self._manifest is None:
+            self._manifest = self._recorder.read()
+            self._recorder.close()
         return exit_text(code)
+
+    def manifest(self) -> Manifest | None:
+        """Return which runs it was executing when it died."""
+        return self._manifest
 
     def drain(self) -> None:
         """Ask it to end in order."""
@@ -161,6 +175,10 @@ class ThreadEngine:
     def drain(self) -> None:
         """Ask it to end in order."""
         self._engine.drain()
+
+    def manifest(self) -> Manifest | None:
+        """Nothing is recorded: it is the web server's process, and who reads this is alive."""
+        return None
 
     def kill(self) -> None:
         """A thread cannot be killed: it drops its runs and ends."""

@@ -29,6 +29,7 @@ from lodger.store.database import Database
 from lodger.supervisor.engines import EngineHandle
 from lodger.supervisor.sweeper import free_engine, free_stopped, sweep
 from lodger.wake.announcer import Announcer
+from lodger.worker.flight import Manifest
 
 logger: Final = logging.getLogger("lodger.supervisor")
 
@@ -72,7 +73,7 @@ class Supervisor:
         self._next_sweep = 0.0
         self._trouble = float("-inf")
         self._last_turn = clock()
-        self._unfreed: list[tuple[str, int, str]] = []
+        self._unfreed: list[tuple[str, int, str, Manifest | None]] = []
         self._announcer = Announcer(plan.database)
         self._stop_at: float | None = None
         self._wake_read, self._wake_write = os.pipe()
@@ -195,11 +196,11 @@ class Supervisor:
             how = engine.death()
             if how is not None:
                 self._engines.remove(engine)
-                self._unfreed.append((self._worker, engine.number, how))
+                self._unfreed.append((self._worker, engine.number, how, engine.manifest()))
                 self._note_death(engine, how)
         while self._unfreed:
-            worker, number, how = self._unfreed[0]
-            freed = free_engine(self._database, worker, number, how)
+            worker, number, how, manifest = self._unfreed[0]
+            freed = free_engine(self._database, worker, number, how, manifest)
             del self._unfreed[0]
             for run in freed:
                 logger.error("engine %d died (%s) with run %s of %s: now %s", number, how, run.id, run.job, run.status)

@@ -9,6 +9,7 @@ from lodger.failpoints import failpoint
 from lodger.store import rescue
 from lodger.store.database import Conn, Database
 from lodger.store.rescue import Freed
+from lodger.worker.flight import Manifest
 
 logger: Final = logging.getLogger("lodger.supervisor")
 
@@ -29,9 +30,11 @@ def sweep(database: Database) -> list[Freed]:
     return freed
 
 
-def free_engine(database: Database, worker: str, engine: int, how: str) -> list[Freed]:
-    """Free the runs of an engine that was seen to die."""
-    return database.transact(lambda conn: _free_engine(conn, worker, engine, how))
+def free_engine(
+    database: Database, worker: str, engine: int, how: str, manifest: Manifest | None = None
+) -> list[Freed]:
+    """Free the runs of an engine that was seen to die; ``manifest`` says which of them it was executing."""
+    return database.transact(lambda conn: _free_engine(conn, worker, engine, how, manifest))
 
 
 def free_stopped(database: Database, worker: str, engine: int) -> list[Freed]:
@@ -45,8 +48,11 @@ def _free_silent(conn: Conn, worker: str) -> list[Freed] | None:
     return runs
 
 
-def _free_engine(conn: Conn, worker: str, engine: int, how: str) -> list[Freed]:
-    runs = rescue.free_engine(conn, worker, engine, how)
+def _free_engine(conn: Conn, worker: str, engine: int, how: str, manifest: Manifest | None) -> list[Freed]:
+    if manifest is None:
+        runs = rescue.free_engine(conn, worker, engine, how)
+    else:
+        runs = rescue.free_engine(conn, worker, engine, how, running=manifest.running, begun=manifest.begun)
     failpoint("rescue.before_commit")
     return runs
 

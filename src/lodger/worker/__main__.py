@@ -19,6 +19,7 @@ from lodger.settings import Settings
 from lodger.store.database import Database
 from lodger.store.sql import Tables
 from lodger.worker.engine import Engine, Identity
+from lodger.worker.flight import Flight
 from lodger.worker.loading import load_app
 from lodger.worker.spawn import Channel, accept, kill_session
 
@@ -62,6 +63,7 @@ def _make_engine(first: dict[str, Any]) -> Engine:
         settings=settings,
         identity=Identity(worker=first["worker"], number=first["number"], owns_process=True),
         child_message=child_message,
+        flight=Flight(first["seats"], first["flight"]),
     )
 
 

@@ -67,6 +67,10 @@ class Crew:
             if share:
                 executor.submit(share)
 
+    def submit_one(self, live: LiveRun) -> None:
+        """Hand one attempt to its executor."""
+        self._executors[live.executor].submit((live,))
+
     def interrupt(self, live: LiveRun) -> None:
         """Stop one attempt for its ``stop_reason``."""
         self._executors[live.executor].interrupt(live)

@@ -25,7 +25,7 @@ from typing import Any, Final
 
 from lodger.failpoints import failpoint
 from lodger.model.job import Registry
-from lodger.model.outcome import Ending, Expired, Outcome, OutcomeKind, Stopped, decide
+from lodger.model.outcome import Cancelled, Ending, Expired, Outcome, OutcomeKind, Stopped, Unstarted, decide
 from lodger.model.run import ClaimedRun
 from lodger.settings import Settings
 from lodger.store import claims, finish
@@ -36,8 +36,10 @@ from lodger.worker import desk as desks
 from lodger.worker.claimer import MAX_BATCH, Claimer
 from lodger.worker.crew import Crew
 from lodger.worker.desk import EngineDesk
+from lodger.worker.flight import NO_SEAT, Flight
 from lodger.worker.live import LiveRun, StopReason
 from lodger.worker.maintenance import Maintenance
+from lodger.worker.pace import HOLD_SECONDS, MAX_AHEAD, Pace
 from lodger.worker.slots import Slots
 
 logger: Final = logging.getLogger("lodger.worker")
@@ -70,8 +72,12 @@ class Engine:
         settings: Settings,
         identity: Identity,
         child_message: Mapping[str, Any],
+        flight: Flight | None = None,
     ) -> None:
-        """Prepare; ``child_message`` is what processes of the process executor are told first."""
+        """Prepare; ``child_message`` is what processes of the process executor are told first.
+
+        ``flight``: what the supervisor reads when this process has died; it needs ``seats_for(settings)``.
+        """
         self._registry = registry
         self._database = database
         self._settings = settings
@@ -82,6 +88,8 @@ class Engine:
         self._desk = EngineDesk(database, self._news.set)
         process_slots = settings.process_slots or default_process_slots()
         self._slots = Slots(registry, settings.concurrency, process_slots)
+        self._pace = Pace()
+        self._flight = flight or Flight(seats_for(settings))
         self._crew = Crew(registry, settings, self._desk, self._report, process_slots, child_message)
         poll_seconds = settings.poll_seconds or POLL_SECONDS[database.dialect]
         self._claimer = Claimer(
@@ -98,8 +106,8 @@ class Engine:
         self._in_doubt = False
         self._held_back = False
         self._grace_ended = False
-        self._held: set[tuple[str, int]] = set()
-        """What we own and have not recorded yet: under way, or reported and waiting for its commit."""
+        self._held: dict[tuple[str, int], int] = {}
+        """What we own and have not recorded yet (under way, or reported and waiting for its commit): its seat."""
         self._lost: set[tuple[str, int]] = set()
         self._failures = 0
         self._next_cancel_check = 0.0
@@ -168,12 +176,19 @@ class Engine:
             waits.append(self._claimer.patience())
         if self._slots.active:
             waits.append(max(0.0, self._next_cancel_check - time.monotonic()))
+        if self._slots.waiting():
+            waits.append(HOLD_SECONDS / 2)
         if self._drain_at is not None:
             waits.append(max(0.05, self._drain_at - time.monotonic()))
         return min((wait for wait in waits if wait is not None), default=60.0)
 
     def _may_claim(self) -> bool:
-        return self._drain_at is None and not self._abandoned and len(self._slots.active) < self._settings.concurrency
+        return (
+            self._drain_at is None
+            and not self._abandoned
+            and self._slots.free(self._pace.ahead()) > 0
+            and self._flight.free_seats >= self._settings.concurrency + MAX_AHEAD
+        )
 
     def _act_on_wishes(self) -> None:
         if self._heard_queues:
@@ -184,6 +199,7 @@ class Engine:
             self._claimer.look_again()
         for live in list(self._slots.overdue()):
             self._stop_run(live, "timeout")
+        self._give_back(HOLD_SECONDS)
         if self._drain_wanted and self._drain_at is None:
             self._begin_drain()
         if self._drain_at is not None and time.monotonic() >= self._drain_at:
@@ -219,7 +235,7 @@ class Engine:
             may_claim = self._may_claim()
             if may_claim:
                 self._claimer.poll(conn)
-            lanes = self._slots.lanes() if may_claim and self._claimer.has_targets else []
+            lanes = self._slots.lanes(self._pace.ahead()) if may_claim and self._claimer.has_targets else []
             self._held_back = self._slots.processes_full
             if not lanes:
                 self._claimer.forget()
@@ -261,7 +277,7 @@ class Engine:
 
     def _clear_doubt(self, conn: Conn) -> None:
         """Give back what a claim may have taken without telling us."""
-        known = [key[0] for key in self._held]
+        known = [run_id for run_id, _ in list(self._held)]
         freed = claims.release_unknown(conn, worker=self._identity.worker, engine=self._identity.number, known=known)
         if freed:
             logger.warning("gave back %d runs claimed by a commit whose answer was lost", freed)
@@ -291,9 +307,10 @@ class Engine:
         if self._held_back:
             self._claimer.look_again()
         self._maintenance.count_finished(len(outcomes))
+        self._pace.note(len(outcomes))
         for outcome in outcomes:
             key = (outcome.run.id, outcome.run.fence)
-            self._held.discard(key)
+            self._let_go(key)
             if key in self._lost:
                 logger.warning(
                     "run %s of %s: fence %d is no longer valid, its answer %s was refused",
@@ -305,14 +322,14 @@ class Engine:
         if not claimed:
             return
         failpoint("claim.after_commit")
-        lives = [LiveRun(run, self._registry.jobs[run.job]) for run in claimed]
+        lives = [LiveRun(run, self._registry.jobs[run.job], self._flight) for run in claimed]
+        ready: list[LiveRun] = []
         for live in lives:
-            self._held.add(live.key)
-            self._slots.add(live)
-        ready = [live for live in lives if not live.claimed.expired]
-        for live in lives:
+            self._held[live.key] = live.seat
             if live.claimed.expired:
-                self._report(live, Expired())
+                self._keep(live, Expired())
+            elif self._slots.add(live):
+                ready.append(live)
         self._crew.submit(ready)
 
     def _note_failure(self, error: Exception) -> None:
@@ -326,17 +343,21 @@ class Engine:
 
     def _report(self, live: LiveRun, ending: Ending) -> None:
         """Take what an attempt came to, from any thread."""
-        if self._slots.remove(live) and not self._abandoned:
+        counted, heir = self._slots.remove(live)
+        if counted and not self._abandoned:
             self._keep(live, ending)
-        self._news.set()
+        if heir is not None and not self._abandoned:
+            self._crew.submit_one(heir)
+        if not self._news.is_set():
+            self._news.set()
 
     def _keep(self, live: LiveRun, ending: Ending) -> None:
         if live.lost:
-            self._held.discard(live.key)
+            self._let_go(live.key)
             logger.warning("run %s of %s: lease lost, nothing is written", live.claimed.id, live.claimed.job)
             return
         if live.completed:  # the commit of complete_in has told the database
-            self._held.discard(live.key)
+            self._let_go(live.key)
             return
         outcome = decide(live.claimed, ending, live.retry, self._random)
         self._outcomes.append(outcome)
@@ -345,14 +366,29 @@ class Engine:
 
     def _stop_run(self, live: LiveRun, reason: StopReason) -> None:
         live.cancelled = live.cancelled or reason == "cancel"
-        if live.stop_reason is None:
-            live.stop_reason = reason
+        if live.stop_reason is not None:
+            return
+        live.stop_reason = reason
+        if not self._slots.withdraw(live):
             self._crew.interrupt(live)
+        elif reason == "cancel":
+            self._keep(live, Cancelled("cancelled before it started"))
+
+    def _give_back(self, waited_seconds: float = 0.0) -> None:
+        """Let others have what was claimed ahead and has waited so long for a slot."""
+        for live in self._slots.waiting(waited_seconds):
+            if self._slots.withdraw(live):
+                self._keep(live, Unstarted())
+
+    def _let_go(self, key: tuple[str, int]) -> None:
+        """Forget a run: what it came to is in the database."""
+        self._flight.leave(self._held.pop(key, NO_SEAT))
 
     # drain
 
     def _begin_drain(self) -> None:
         self._drain_at = time.monotonic() + self._settings.grace_seconds
+        self._give_back()
         for live in list(self._slots.active.values()):
             live.stopping = True
         self._crew.notify_stopping()
@@ -384,6 +420,11 @@ class Engine:
         self._heard_queues |= queues
         self._news.set()
         self._announcer.announce(queues)
+
+
+def seats_for(settings: Settings) -> int:
+    """Return how many runs an engine can hold: under way, ahead, and as many ended ones that wait for their commit."""
+    return 2 * (settings.concurrency + MAX_AHEAD)
 
 
 def default_process_slots() -> int:

@@ -21,6 +21,7 @@ async def invoke_async(live: LiveRun, registry: Registry, desk: Desk, res: Any) 
     try:
         args, kwargs = live.spec.arguments.load(live.claimed.args)
         failpoint("attempt.before_start")
+        live.flight.run(live.seat)
         if live.spec.takes_run or registry.middleware:
             run: Run[Any] = Run(live, desk, res)
             args = (run, *args) if live.spec.takes_run else args
@@ -33,6 +34,7 @@ async def invoke_async(live: LiveRun, registry: Registry, desk: Desk, res: Any) 
     except BaseException as error:  # noqa: BLE001 - every end of a job is an answer
         return _ended(live, error)
     finally:
+        live.flight.begin(live.seat)
         current.reset(token)
     return endings.returned(live, value)
 
@@ -44,6 +46,7 @@ def invoke_sync(live: LiveRun, registry: Registry, desk: Desk, res: Any, entered
         args, kwargs = live.spec.arguments.load(live.claimed.args)
         failpoint("attempt.before_start")
         entered()
+        live.flight.run(live.seat)
         if live.spec.takes_run or registry.middleware:
             run: SyncRun[Any] = SyncRun(live, desk, res)
             args = (run, *args) if live.spec.takes_run else args
@@ -56,6 +59,7 @@ def invoke_sync(live: LiveRun, registry: Registry, desk: Desk, res: Any, entered
     except BaseException as error:  # noqa: BLE001 - every end of a job is an answer
         return _ended(live, error)
     finally:
+        live.flight.begin(live.seat)
         current.reset(token)
     return endings.returned(live, value)
 

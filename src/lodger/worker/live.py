@@ -11,6 +11,10 @@ from typing import Any, Final, Literal, TypeAlias
 from lodger.model.job import JobSpec
 from lodger.model.retry import Retry
 from lodger.model.run import ClaimedRun
+from lodger.worker.flight import Flight
+
+NOWHERE: Final = Flight(0)
+"""Records nothing: for the other side of a process executor."""
 
 StopReason: TypeAlias = Literal["timeout", "cancel", "stop", "lost"]
 
@@ -22,16 +26,19 @@ class LiveRun:
     """A claimed run with the code that executes it. Flags are set by the engine and read by the job."""
 
     __slots__ = (
+        "begun",
         "cancelled",
         "claimed",
         "completed",
         "executor",
+        "flight",
         "handle",
         "lines",
         "logged",
         "lost",
         "memory_mb",
         "retry",
+        "seat",
         "spec",
         "started",
         "stop_reason",
@@ -39,8 +46,11 @@ class LiveRun:
         "timeout",
     )
 
-    def __init__(self, claimed: ClaimedRun, spec: JobSpec) -> None:
-        """Join the row with its job; what the row overrides wins."""
+    def __init__(self, claimed: ClaimedRun, spec: JobSpec, flight: Flight | None = None) -> None:
+        """Join the row with its job; what the row overrides wins. ``flight`` records what happens to it."""
+        self.flight = flight or NOWHERE
+        self.seat = self.flight.board(claimed.id)
+        self.begun = False
         self.claimed = claimed
         self.spec = spec
         self.retry: Retry = spec.retry

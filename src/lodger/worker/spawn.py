@@ -13,7 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
@@ -52,18 +52,18 @@ class Channel:
 
 
 def spawn(
-    module: str, first_message: Mapping[str, Any], *, new_session: bool
+    module: str, first_message: Mapping[str, Any], *, new_session: bool, files: Sequence[int] = ()
 ) -> tuple[subprocess.Popen[bytes], Channel]:
     """Run ``python -m module`` and send it ``first_message``.
 
     ``new_session`` makes it the leader of a session, by which its whole tree can be found and killed; else
-    it leads a process group of its own inside ours.
+    it leads a process group of its own inside ours. ``files``: descriptors that it inherits under their numbers.
     """
     ours, theirs = socket.socketpair()
     with theirs:
         process = subprocess.Popen(  # noqa: S603 - our own module, in this interpreter
             [sys.executable, "-m", module, str(theirs.fileno())],
-            pass_fds=[theirs.fileno()],
+            pass_fds=[theirs.fileno(), *files],
             stdin=subprocess.DEVNULL,
             env={**os.environ, INSIDE_WORKER: "1"},
             start_new_session=new_session,

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from lodger.model.job import Registry
+from lodger.worker import endings
 from lodger.worker.context import Desk
 from lodger.worker.executors.base import Report
 from lodger.worker.invoke import invoke_async
@@ -40,7 +41,10 @@ class AsyncioExecutor:
 
     def submit(self, batch: Sequence[LiveRun]) -> None:
         """Begin these attempts, in order."""
-        self._call(self._begin, batch)
+        if threading.get_ident() == self._thread.ident:  # a slot was freed on the loop itself
+            self._begin(batch)
+        else:
+            self._call(self._begin, batch)
 
     def interrupt(self, live: LiveRun) -> None:
         """Cancel the attempt's task."""
@@ -82,6 +86,9 @@ class AsyncioExecutor:
     def _begin(self, batch: Sequence[LiveRun]) -> None:
         assert self._loop is not None
         for live in batch:
+            if live.stop_reason is not None:  # stopped on its way here
+                self._report(live, endings.stopped(live))
+                continue
             task = self._loop.create_task(self._attempt(live))
             live.handle = task
             self._tasks.add(task)

@@ -154,6 +154,7 @@ class ProcessExecutor:
                 break
             self._inbox.popleft()
             child.live = live
+            live.flight.begin(live.seat)
             child.runs += 1
             child.deadline = None if live.timeout is None else time.monotonic() + live.timeout
             child.channel.send({"t": "run", "job": live.spec.name, "run": claimed_out(live.claimed)})
