@@ -7,8 +7,20 @@ SELECT CAST(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) / 1000 AS
 -- clock_ms: sqlite
 SELECT (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000) / 1000;
 
+-- closed_windows: postgresql
+SELECT id FROM lodger_run WHERE unique_slot IS NOT NULL AND unique_until <= statement_timestamp() AND completed_at IS NOT NULL
+ORDER BY unique_slot LIMIT :limit;
+
+-- closed_windows: mysql
+SELECT id FROM lodger_run WHERE unique_slot IS NOT NULL AND unique_until <= UTC_TIMESTAMP(6) AND completed_at IS NOT NULL
+ORDER BY unique_slot LIMIT :limit;
+
+-- closed_windows: sqlite
+SELECT id FROM lodger_run WHERE unique_slot IS NOT NULL AND unique_until <= (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000) AND completed_at IS NOT NULL
+ORDER BY unique_slot LIMIT :limit;
+
 -- delete_attempts: postgresql, mysql, sqlite
-DELETE FROM lodger_attempt WHERE run_id = :id;
+DELETE FROM lodger_attempt WHERE run_id = :id AND NOT EXISTS (SELECT 1 FROM lodger_run AS r WHERE r.id = :id);
 
 -- delete_dead_workers: postgresql
 DELETE FROM lodger_worker WHERE dead_at < (statement_timestamp() + CAST(:age_us AS bigint) * interval '1 microsecond')
@@ -23,10 +35,19 @@ DELETE FROM lodger_worker WHERE dead_at < ((CAST(ROUND((julianday('now') - 24405
   AND NOT EXISTS (SELECT 1 FROM lodger_run AS r WHERE r.owner = lodger_worker.id);
 
 -- delete_log: postgresql, mysql, sqlite
-DELETE FROM lodger_log WHERE run_id = :id;
+DELETE FROM lodger_log WHERE run_id = :id AND NOT EXISTS (SELECT 1 FROM lodger_run AS r WHERE r.id = :id);
 
 -- delete_run: postgresql, mysql, sqlite
 DELETE FROM lodger_run WHERE id = :id AND status IN ('SUCCEEDED', 'FAILED', 'CANCELLED');
+
+-- let_go: postgresql
+UPDATE lodger_run SET unique_slot = CASE WHEN unique_until > statement_timestamp() THEN unique_slot END WHERE id = :id AND completed_at IS NOT NULL;
+
+-- let_go: mysql
+UPDATE lodger_run SET unique_slot = CASE WHEN unique_until > UTC_TIMESTAMP(6) THEN unique_slot END WHERE id = :id AND completed_at IS NOT NULL;
+
+-- let_go: sqlite
+UPDATE lodger_run SET unique_slot = CASE WHEN unique_until > (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000) THEN unique_slot END WHERE id = :id AND completed_at IS NOT NULL;
 
 -- lock_scheduled: mysql
 SELECT id, queue FROM lodger_run WHERE scheduled_at <= UTC_TIMESTAMP(6)
@@ -45,35 +66,23 @@ RETURNING queue;
 -- promote_one: mysql
 UPDATE lodger_run SET status = 'QUEUED', ready_queue = queue, queued_at = UTC_TIMESTAMP(6), scheduled_at = NULL WHERE id = :id AND status = 'SCHEDULED';
 
--- sweep_unique: postgresql
-UPDATE lodger_run SET unique_slot = CASE WHEN unique_until > statement_timestamp() THEN unique_slot END
-WHERE unique_slot IS NOT NULL AND unique_until <= statement_timestamp() AND completed_at IS NOT NULL;
-
--- sweep_unique: mysql
-UPDATE lodger_run SET unique_slot = CASE WHEN unique_until > UTC_TIMESTAMP(6) THEN unique_slot END
-WHERE unique_slot IS NOT NULL AND unique_until <= UTC_TIMESTAMP(6) AND completed_at IS NOT NULL;
-
--- sweep_unique: sqlite
-UPDATE lodger_run SET unique_slot = CASE WHEN unique_until > (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000) THEN unique_slot END
-WHERE unique_slot IS NOT NULL AND unique_until <= (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000) AND completed_at IS NOT NULL;
-
--- walk_old: postgresql
+-- walk: postgresql
 SELECT id, CASE
     WHEN status = 'SUCCEEDED' AND completed_at < (statement_timestamp() + CAST(:succeeded_us AS bigint) * interval '1 microsecond') THEN 1
     WHEN status IN ('FAILED', 'CANCELLED') AND completed_at < (statement_timestamp() + CAST(:failed_us AS bigint) * interval '1 microsecond') THEN 1
     ELSE 0 END AS may_go
-FROM lodger_run WHERE id > :after AND id < :before ORDER BY id LIMIT :limit;
+FROM lodger_run WHERE id > :after ORDER BY id LIMIT :limit;
 
--- walk_old: mysql
+-- walk: mysql
 SELECT id, CASE
     WHEN status = 'SUCCEEDED' AND completed_at < (UTC_TIMESTAMP(6) + INTERVAL :succeeded_us MICROSECOND) THEN 1
     WHEN status IN ('FAILED', 'CANCELLED') AND completed_at < (UTC_TIMESTAMP(6) + INTERVAL :failed_us MICROSECOND) THEN 1
     ELSE 0 END AS may_go
-FROM lodger_run WHERE id > :after AND id < :before ORDER BY id LIMIT :limit;
+FROM lodger_run WHERE id > :after ORDER BY id LIMIT :limit;
 
--- walk_old: sqlite
+-- walk: sqlite
 SELECT id, CASE
     WHEN status = 'SUCCEEDED' AND completed_at < ((CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000) + :succeeded_us) THEN 1
     WHEN status IN ('FAILED', 'CANCELLED') AND completed_at < ((CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000) + :failed_us) THEN 1
     ELSE 0 END AS may_go
-FROM lodger_run WHERE id > :after AND id < :before ORDER BY id LIMIT :limit;
+FROM lodger_run WHERE id > :after ORDER BY id LIMIT :limit;

@@ -175,7 +175,7 @@ def test_a_closed_window_is_freed_by_the_sweep_and_not_before_its_end(store: Sto
     live = store.running(worker, unique=Unique(key="live", window_seconds=600))
     for run in (ended, live):
         store.set_time(run.id, -1, "unique_until")
-    assert store.database.transact(upkeep.free_unique) == 1
+    assert store.database.transact(lambda conn: upkeep.free_unique(conn, 10)) == 1
     assert [held(store, run.id) for run in (ended, open_, live)] == [False, True, True]
 
 

@@ -54,17 +54,27 @@ def promote_one(t: Terms) -> str:
     return f"UPDATE {t.run} SET {_promoted(t)} WHERE id = :id AND status = 'SCHEDULED'"
 
 
-def free_unique(conn: Conn) -> int:
-    """Free the keys of ended runs whose window has closed; return how many."""
-    return conn.write(sweep_unique)
+def free_unique(conn: Conn, limit: int) -> int:
+    """Free the keys of up to ``limit`` ended runs whose window has closed; return how many."""
+    closed = [{"id": row[0]} for row in conn.rows(closed_windows, limit=limit)]
+    return conn.write_many(let_go, closed) if closed else 0
 
 
 @statement
-def sweep_unique(t: Terms) -> str:
-    """Let go of unique keys past their window."""
+def closed_windows(t: Terms) -> str:
+    """Ended runs that hold their key past its window, without a lock: an enqueue under way holds up nobody.
+
+    In the order of the index, or PostgreSQL reads the whole table while it has no statistics.
+    """
     return f"""
-UPDATE {t.run} SET {release_unique(t)}
-WHERE unique_slot IS NOT NULL AND unique_until <= {t.now} AND completed_at IS NOT NULL"""
+SELECT id FROM {t.run} WHERE unique_slot IS NOT NULL AND unique_until <= {t.now} AND completed_at IS NOT NULL
+ORDER BY unique_slot LIMIT :limit"""
+
+
+@statement
+def let_go(t: Terms) -> str:
+    """Let go of a unique key (an admin may have retried the run since it was read)."""
+    return f"UPDATE {t.run} SET {release_unique(t)} WHERE id = :id AND completed_at IS NOT NULL"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,20 +102,21 @@ def prune(conn: Conn, retention: Retention, *, after: str | None, limit: int = 1
     """
     now_ms = int(conn.value(clock_ms))
     youngest = min(retention.succeeded_seconds, retention.failed_seconds)
-    params = {
-        "after": id_in(conn.dialect, after or first_id_at(0)),
-        "before": id_in(conn.dialect, first_id_at(now_ms - round(youngest * 1000))),
-        "limit": limit,
-        "succeeded_us": -round(retention.succeeded_seconds * 1e6),
-        "failed_us": -round(retention.failed_seconds * 1e6),
-    }
-    rows = conn.rows(walk_old, **params)
+    rows = conn.rows(
+        walk,
+        after=id_in(conn.dialect, after or first_id_at(0)),
+        limit=limit,
+        succeeded_us=-round(retention.succeeded_seconds * 1e6),
+        failed_us=-round(retention.failed_seconds * 1e6),
+    )
     gone = [{"id": row[0]} for row in rows if row[1]]
     if gone:
-        conn.write_many(delete_log, gone)
-        conn.write_many(delete_attempts, gone)
         conn.write_many(delete_run, gone)
-    return Pruned(len(gone), id_out(rows[-1][0]) if len(rows) == limit else None)
+        conn.write_many(delete_attempts, gone)
+        conn.write_many(delete_log, gone)
+    last = id_out(rows[-1][0]) if len(rows) == limit else None
+    is_over = last is None or last >= first_id_at(now_ms - round(youngest * 1000))
+    return Pruned(len(gone), None if is_over else last)
 
 
 @statement
@@ -121,14 +132,18 @@ def clock_ms(t: Terms) -> str:
 
 
 @statement
-def walk_old(t: Terms) -> str:
-    """The next ids in time's order, each with whether its run may go."""
+def walk(t: Terms) -> str:
+    """The next ids in time's order, each with whether its run may go.
+
+    No upper bound: with one, and without statistics, PostgreSQL takes the range for small, and reads and sorts all of
+    it for each step.
+    """
     return f"""
 SELECT id, CASE
     WHEN status = 'SUCCEEDED' AND completed_at < {t.after(":succeeded_us")} THEN 1
     WHEN status IN ('FAILED', 'CANCELLED') AND completed_at < {t.after(":failed_us")} THEN 1
     ELSE 0 END AS may_go
-FROM {t.run} WHERE id > :after AND id < :before ORDER BY id LIMIT :limit"""
+FROM {t.run} WHERE id > :after ORDER BY id LIMIT :limit"""
 
 
 @statement
@@ -139,14 +154,18 @@ def delete_run(t: Terms) -> str:
 
 @statement
 def delete_attempts(t: Terms) -> str:
-    """Delete the attempts of a run."""
-    return f"DELETE FROM {t.attempt} WHERE run_id = :id"
+    """Delete the attempts of a run that has gone."""
+    return f"DELETE FROM {t.attempt} WHERE run_id = :id AND {_has_gone(t)}"
 
 
 @statement
 def delete_log(t: Terms) -> str:
-    """Delete the log of a run."""
-    return f"DELETE FROM {t.log} WHERE run_id = :id"
+    """Delete the log of a run that has gone."""
+    return f"DELETE FROM {t.log} WHERE run_id = :id AND {_has_gone(t)}"
+
+
+def _has_gone(t: Terms) -> str:
+    return f"NOT EXISTS (SELECT 1 FROM {t.run} AS r WHERE r.id = :id)"
 
 
 def prune_workers(conn: Conn, older_than_seconds: float) -> int:

@@ -23,6 +23,7 @@ from lodger.store.sql import Terms, statement
 logger: Final = logging.getLogger("lodger.worker")
 
 PROMOTE_BATCH: Final = 500
+UNIQUE_BATCH: Final = 500
 VACUUM_AFTER: Final = 100_000
 UNIQUE_SECONDS: Final = 15.0
 DEAD_WORKER_SECONDS: Final = 86400.0
@@ -115,7 +116,9 @@ class Maintenance:
         return step
 
     def _free_unique(self) -> None:
-        self._database.transact(upkeep.free_unique)
+        while not self._stop.is_set():
+            if self._database.transact(lambda conn: upkeep.free_unique(conn, UNIQUE_BATCH)) < UNIQUE_BATCH:
+                return
 
     def _vacuum(self) -> None:
         """Clear dead rows ourselves: at ten thousand runs a second autovacuum's launcher comes too late."""
