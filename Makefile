@@ -53,13 +53,14 @@ test: setup ## run all tests on SQLite, PostgreSQL and MariaDB
 	@$(BIN)/python -m tools.testrun $(ARGS)
 
 .PHONY: check
-check: setup ## format, lint, layers, types, golden SQL, file lengths
+check: setup ## format, lint, layers, types, golden SQL, docs/settings.md, file lengths
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
 	$(BIN)/pyright
 	$(BIN)/python -m tools.golden --check
+	$(BIN)/python -m tools.settings_doc --check
 	@find src -name '*.py' -exec wc -l {} + | awk '$$2 != "total" && $$1 > $(MAX_LINES) {print $$2 ": " $$1 " lines, $(MAX_LINES) at most"; bad = 1} END {exit bad}'
 
 .PHONY: format
@@ -70,6 +71,10 @@ format: setup ## format, and fix what can be fixed by machine
 .PHONY: golden
 golden: setup ## write the SQL that Lodger sends into tests/golden_sql
 	@$(BIN)/python -m tools.golden
+
+.PHONY: docs
+docs: setup ## write docs/settings.md from the code
+	@$(BIN)/python -m tools.settings_doc
 
 # ---- Run
 
