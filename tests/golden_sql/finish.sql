@@ -88,7 +88,7 @@ ON CONFLICT DO NOTHING;
 -- succeed_array: postgresql
 UPDATE lodger_run SET status = 'SUCCEEDED', owner = NULL, completed_at = statement_timestamp(), error = NULL,
   cancel_requested = 0, unique_slot = CASE WHEN unique_until > statement_timestamp() THEN unique_slot END
-WHERE status = 'RUNNING' AND fence = 1 AND id = ANY(CAST(:ids AS uuid[]));
+WHERE status = 'RUNNING' AND fence = 1 AND id = ANY(CAST(CAST(:ids AS text) AS uuid[]));
 
 -- succeed_list(2): mysql
 UPDATE lodger_run SET status = 'SUCCEEDED', owner = NULL, completed_at = UTC_TIMESTAMP(6), error = NULL,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lodger.errors import InvalidInput
 from lodger.model.ids import new_id
-from lodger.store.values import id_in, id_or_none, id_out, microseconds, time_in, time_out
+from lodger.store.values import array_in, id_in, id_or_none, id_out, microseconds, time_in, time_out
 
 DIALECTS: list[Any] = ["postgresql", "mysql", "sqlite"]
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -68,3 +68,25 @@ def test_an_id_as_a_parameter_comes_back(value: uuid.UUID) -> None:
 def test_seconds_become_whole_microseconds(seconds: float, whole: int) -> None:
     """The database adds integers."""
     assert microseconds(seconds) == whole
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ([], "{}"),
+        (["a", None, "NULL", ""], '{"a",NULL,"NULL",""}'),
+        (['{"k":"\\\\"}', "a,b}"], '{"{\\"k\\":\\"\\\\\\\\\\"}","a,b}"}'),
+        ([1, -2, None], "{1,-2,NULL}"),
+        ([b"\x00\xff", None], '{"\\\\x00ff",NULL}'),
+        ([datetime(2027, 3, 28, 1, tzinfo=UTC)], '{"2027-03-28T01:00:00+00:00"}'),
+    ],
+)
+def test_an_array_for_postgresql_is_quoted_as_its_parser_reads_it(values: list[object], text: str) -> None:
+    """What comes back from the server is tested with the inserts; here, that nothing ends the quotes early."""
+    assert array_in(values) == text
+
+
+def test_an_array_takes_no_other_types() -> None:
+    """A dict would be written as Python shows it, and stored so."""
+    with pytest.raises(TypeError):
+        array_in([{}])

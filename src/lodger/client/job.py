@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Unpack
+from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, Unpack
 
 from lodger.client.handle import RunHandle
-from lodger.client.options import Options, checked_options, make_run
+from lodger.client.options import Options, checked_options, make_run, refuse_tx
+from lodger.errors import InvalidInput
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -23,6 +24,7 @@ else:  # the default is for type checkers: see Job.__class_getitem__
 
     F = TypeVar("F", bound=Callable[..., Any])
 
+ALLOWED_CALLS: Final = "what job.call(...) returns, or job.using(...).call(...), in a list"
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -33,6 +35,17 @@ class Call:
 
     run: NewRun
     spec: JobSpec | None
+
+
+def checked_calls(calls: object) -> list[Call]:
+    """Return ``calls`` as a list, or raise InvalidInput before anything is inserted."""
+    if not isinstance(calls, Iterable):
+        raise InvalidInput("calls", calls, ALLOWED_CALLS)
+    given = list(calls)
+    for place, call in enumerate(given):
+        if not isinstance(call, Call):
+            raise InvalidInput(f"calls[{place}]", call, ALLOWED_CALLS)
+    return given
 
 
 class BoundJob(Generic[P, R]):
@@ -48,17 +61,21 @@ class BoundJob(Generic[P, R]):
 
     def call(self, /, *args: P.args, **kwargs: P.kwargs) -> Call:
         """Return the call, checked, without enqueueing it."""
+        refuse_tx(self._options)
+        return self._call(args, kwargs)
+
+    def _call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Call:
         text = self._spec.arguments.dump(args, kwargs)
         meta = self._lodger.meta_for(self._spec.name, self._options.get("meta"))
         return Call(make_run(self._spec.name, self._spec, text, self._options, meta), self._spec)
 
     def enqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> RunHandle[R]:
         """Enqueue one run; return its handle (or the holder's of its unique key)."""
-        return self._lodger.enqueue_many([self.call(*args, **kwargs)], tx=self._options.get("tx"))[0]
+        return self._lodger.enqueue_many([self._call(args, kwargs)], tx=self._options.get("tx"))[0]
 
     async def aenqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> RunHandle[R]:
         """Enqueue one run from async code; return its handle after the commit."""
-        handles = await self._lodger.aenqueue_many([self.call(*args, **kwargs)], tx=self._options.get("tx"))
+        handles = await self._lodger.aenqueue_many([self._call(args, kwargs)], tx=self._options.get("tx"))
         return handles[0]
 
 
@@ -123,15 +140,19 @@ class NamedJob:
 
     def call(self, /, *args: Any, **kwargs: Any) -> Call:
         """Return the call without enqueueing it; arguments are JSON values."""
+        refuse_tx(self._options)
+        return self._call(args, kwargs)
+
+    def _call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Call:
         text = self._lodger.plain_arguments(self.name, args, kwargs)
         meta = self._lodger.meta_for(self.name, self._options.get("meta"))
         return Call(make_run(self.name, None, text, self._options, meta), None)
 
     def enqueue(self, /, *args: Any, **kwargs: Any) -> RunHandle[Any]:
         """Enqueue one run."""
-        return self._lodger.enqueue_many([self.call(*args, **kwargs)], tx=self._options.get("tx"))[0]
+        return self._lodger.enqueue_many([self._call(args, kwargs)], tx=self._options.get("tx"))[0]
 
     async def aenqueue(self, /, *args: Any, **kwargs: Any) -> RunHandle[Any]:
         """Enqueue one run from async code."""
-        handles = await self._lodger.aenqueue_many([self.call(*args, **kwargs)], tx=self._options.get("tx"))
+        handles = await self._lodger.aenqueue_many([self._call(args, kwargs)], tx=self._options.get("tx"))
         return handles[0]

@@ -57,6 +57,13 @@ def checked_options(options: Options) -> Options:
     return options
 
 
+def refuse_tx(options: Options) -> None:
+    """Raise InvalidInput for a ``tx`` in a call that goes with others: it would be left out without a word."""
+    tx = options.get("tx")
+    if tx is not None:
+        raise InvalidInput("tx", type(tx).__name__, "enqueue_many(calls, tx=...): all calls share one transaction")
+
+
 def make_run(name: str, spec: JobSpec | None, args: str, options: Options, meta: dict[str, Any]) -> NewRun:
     """Return the run to insert; raise InvalidInput naming the option that is wrong.
 
@@ -64,26 +71,33 @@ def make_run(name: str, spec: JobSpec | None, args: str, options: Options, meta:
     """
     if "delay" in options and "run_at" in options:
         raise InvalidInput("delay and run_at", (options["delay"], options["run_at"]), "one of them")
-    retry = checked_retry(options.get("retry"))
-    limits = retry or (spec.retry if spec else None)
-    tags = checked_tags(options.get("tags", spec.tags if spec else ()))
-    priority = checked_priority(options.get("priority", spec.priority if spec else 0))
+    # What the job itself says was checked when it was declared; here only what this call says.
+    limits = checked_retry(options["retry"]) if "retry" in options else None
+    limits = limits or (spec.retry if spec else None)
+    tags = checked_tags(options["tags"]) if "tags" in options else spec.tags if spec else ()
+    priority = checked_priority(options["priority"]) if "priority" in options else spec.priority if spec else 0
     return NewRun(
         id=new_id(),
         job=name,
-        queue=checked_name("queue", options.get("queue", spec.queue if spec else "default"), QUEUE_NAME),
+        queue=_queue(options, spec),
         args=args,
         claim_rank=-priority,
         delay_seconds=_seconds("delay", options["delay"]) if "delay" in options else 0.0,
-        run_at=_aware(options.get("run_at")),
+        run_at=_aware(options["run_at"]) if "run_at" in options else None,
         max_attempts=limits.max_attempts if limits else None,
         on_crash=_on_crash(options, spec),
-        options=_overrides(options, spec),
+        options=_overrides(options, spec) if options else None,
         meta=encode(meta, "meta") if meta else None,
-        tags=encode(tags, "tags") if tags else None,
+        tags=encode(list(tags), "tags") if tags else None,
         unique=_unique(options["unique"]) if "unique" in options else None,
         expires_seconds=_seconds("expires", options["expires"]) if "expires" in options else None,
     )
+
+
+def _queue(options: Options, spec: JobSpec | None) -> str:
+    if "queue" in options:
+        return checked_name("queue", options["queue"], QUEUE_NAME)
+    return spec.queue if spec else "default"
 
 
 def _on_crash(options: Options, spec: JobSpec | None) -> OnCrash | None:

@@ -12,9 +12,11 @@ from lodger.model.unique import Unique
 OnCrash: TypeAlias = Literal["retry", "fail"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NewRun:
-    """A run as enqueue hands it to the store. All JSON is text already checked and encoded."""
+class NewRun(NamedTuple):
+    """A run as enqueue hands it to the store. All JSON is text already checked and encoded.
+
+    A tuple, as are the other values that are made by the thousand per second: a third of a dataclass's time.
+    """
 
     id: str
     job: str
@@ -41,8 +43,7 @@ class NewRun:
         return self.run_at is not None or self.delay_seconds > 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Inserted:
+class Inserted(NamedTuple):
     """What became of one NewRun: its own id, or the id of the holder of its unique key."""
 
     id: str

@@ -23,7 +23,7 @@ from lodger.store.database import Conn
 from lodger.store.fragments import release_unique
 from lodger.store.portions import portions
 from lodger.store.sql import Statement, Terms, statement
-from lodger.store.values import id_in, microseconds
+from lodger.store.values import array_in, id_in, microseconds
 
 MAX_MESSAGE: Final = 8_000
 MAX_TRACEBACK: Final = 64_000
@@ -62,9 +62,9 @@ def _is_plain(outcome: Outcome) -> bool:
 
 def _succeed(conn: Conn, outcomes: Sequence[Outcome]) -> int:
     """End plain successes; all of them are under their first fence."""
-    keys = [id_in(conn.dialect, outcome.run.id) for outcome in outcomes]
     if conn.dialect == "postgresql":
-        return conn.write(succeed_array, ids=keys)
+        return conn.write(succeed_array, ids=array_in(outcome.run.id for outcome in outcomes))
+    keys = [id_in(conn.dialect, outcome.run.id) for outcome in outcomes]
     keys.sort()  # InnoDB locks in the order it visits: always the same one
     return conn.write(succeed_list(len(keys)), **{f"id_{i}": key for i, key in enumerate(keys)})
 
@@ -80,7 +80,7 @@ def _succeeded(t: Terms) -> str:
 @statement
 def succeed_array(t: Terms) -> str:
     """End runs that succeeded the first time with nothing to tell (PostgreSQL)."""
-    return _succeeded(t) + "id = ANY(CAST(:ids AS uuid[]))"
+    return _succeeded(t) + "id = ANY(CAST(CAST(:ids AS text) AS uuid[]))"
 
 
 @lru_cache(maxsize=1024)

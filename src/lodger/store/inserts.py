@@ -17,7 +17,7 @@ from lodger.model.unique import Unique
 from lodger.store.portions import portions
 from lodger.store.sql import DialectName, Statement, Terms, statement
 from lodger.store.steps import Step, Steps
-from lodger.store.values import id_in, id_out, microseconds, time_in
+from lodger.store.values import array_in, id_in, id_out, microseconds, time_in
 
 Shape: TypeAlias = Literal["plain", "ready", "scheduled"]
 """plain: due now, nothing special (the usual one: fewer columns, faster); ready: due now; scheduled: later."""
@@ -121,7 +121,7 @@ def _insert_steps(dialect: DialectName, runs: Sequence[NewRun]) -> Iterator[Step
 
 def _portion_steps(dialect: DialectName, shape: Shape, rows: list[dict[str, Any]]) -> Iterator[Step]:
     if dialect == "postgresql":
-        yield Step(insert_arrays(shape), {name: [row[name] for row in rows] for name in FIELDS[shape]})
+        yield Step(insert_arrays(shape), {name: array_in(row[name] for row in rows) for name in FIELDS[shape]})
         return
     start = 0
     for size in _chunk_sizes(len(rows)):
@@ -205,10 +205,10 @@ def insert_values(shape: Shape, count: int) -> Statement:
 
 @lru_cache
 def insert_arrays(shape: Shape) -> Statement:
-    """Insert any number of runs, one array per column (PostgreSQL)."""
+    """Insert any number of runs, one array per column, as text (PostgreSQL)."""
 
     def build(t: Terms) -> str:
-        arrays = ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in FIELDS[shape].items())
+        arrays = ", ".join(f"CAST(CAST(:{name} AS text) AS {kind}[])" for name, kind in FIELDS[shape].items())
         source = f"unnest({arrays}) AS r ({', '.join(FIELDS[shape])})"
         return _sql(t, shape, f"SELECT {_values(t, shape, lambda n: f'r.{n}')} FROM {source}")
 
