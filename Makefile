@@ -8,8 +8,9 @@ ARGS ?=
 ENGINE ?= sqlite
 PLACEMENT ?= child
 CHECK ?=
-# make bench: a package in benchmarks
-BENCH ?= layout
+# make bench: LARGE=1 also beside 10,000,000 finished rows; PEERS=1 beside other systems instead
+LARGE ?=
+PEERS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,7 +22,7 @@ MAX_LINES := 500
 
 .PHONY: help
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 # ---- Set up
 
@@ -83,8 +84,16 @@ demo: setup ## run the example: ENGINE=sqlite|postgresql|mariadb PLACEMENT=child
 	@$(BIN)/python -m examples.dating --engine $(ENGINE) --placement $(PLACEMENT) $(if $(filter-out 0,$(CHECK)),--check)
 
 .PHONY: bench
-bench: setup ## run a benchmark: BENCH=layout ENGINE=sqlite|postgresql|mariadb ARGS="--speed 0.1"
-	@$(BIN)/python -m tools.servers exec $(ENGINE) -- $(BIN)/python -m benchmarks.$(BENCH) --engine $(ENGINE) $(ARGS)
+bench: setup ## measure Lodger beside the raw drivers on all engines; LARGE=1, PEERS=1, ARGS="--engine sqlite --rounds 3"
+ifeq ($(filter-out 0,$(PEERS)),)
+	@$(BIN)/python -m benchmarks $(if $(filter-out 0,$(LARGE)),--large) $(ARGS)
+else
+	@$(BIN)/python -m benchmarks.peers $(ARGS)
+endif
+
+.PHONY: bench-layout
+bench-layout: setup ## measure layouts of the tables (docs/decisions/0001): ENGINE=..., ARGS="--speed 0.1"
+	@$(BIN)/python -m tools.servers exec $(ENGINE) -- $(BIN)/python -m benchmarks.layout --engine $(ENGINE) $(ARGS)
 
 .PHONY: clean
 clean: ## remove everything that was made here

@@ -2,6 +2,7 @@
 
     python -m benchmarks [--engine sqlite ...] [--runs 20000] [--rounds 5] [--json FILE]
     python -m benchmarks --large            # also: drain beside 10,000,000 finished + 100,000 waiting rows
+    python -m benchmarks.peers              # Lodger beside other job systems
     python -m benchmarks.layout --help      # table layouts and statement shapes
 
 Each figure is the median of its rounds, and the rounds of Lodger and of the raw driver are interleaved: only the

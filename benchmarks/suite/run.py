@@ -15,14 +15,13 @@ ENGINES = ("sqlite", "postgresql", "mariadb")
 def measure_engine(engine: str, runs: int, rounds: int, large_rows: int) -> dict[str, Any]:
     """Return the engine's version and figures."""
     with opened(engine, runs, rounds) as bench:
-        for name in ("database", "_outbox", "_gateway"):  # the app object outlives each engine of this run
-            lodger.__dict__.pop(name, None)
+        lodger.close()  # the app object outlives each engine of this run
         enqueue.measure(bench)
         drain.measure(bench)
         pickup.measure(bench)
         footprint.measure(bench)
         if large_rows:
             large.measure(bench, large_rows)
-        lodger.database.dispose()
+        lodger.close()
         bench.database.dispose()
         return {"version": bench.version, "figures": [asdict(figure) for figure in bench.figures]}
