@@ -1,8 +1,9 @@
--- _first_version: postgresql, mysql, sqlite
-INSERT INTO lodger_meta (name, value) VALUES ('schema_version', :version);
+-- _free_lock: mysql
+SELECT RELEASE_LOCK(CONCAT('lodger_', MD5(CONCAT(DATABASE(), '.lodger_'))));
 
 -- _meta_exists: postgresql
-SELECT to_regclass('lodger_meta');
+SELECT c.relname FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n
+  ON n.oid = c.relnamespace WHERE c.relname = 'lodger_meta' AND n.nspname = ANY (current_schemas(false));
 
 -- _meta_exists: mysql
 SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'lodger_meta';
@@ -10,8 +11,8 @@ SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()
 -- _meta_exists: sqlite
 SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'lodger_meta';
 
--- _next_version: postgresql, mysql, sqlite
-UPDATE lodger_meta SET value = :version WHERE name = 'schema_version';
+-- _take_lock: mysql
+SELECT GET_LOCK(CONCAT('lodger_', MD5(CONCAT(DATABASE(), '.lodger_'))), 60);
 
 -- _version: postgresql, mysql, sqlite
 SELECT value FROM lodger_meta WHERE name = 'schema_version';

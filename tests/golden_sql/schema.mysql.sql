@@ -1,10 +1,10 @@
+-- version 1
+
 CREATE TABLE IF NOT EXISTS lodger_meta (
   name VARCHAR(200) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   value LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
   PRIMARY KEY (name)
 ) ENGINE=InnoDB;
-
--- version 1
 
 CREATE TABLE IF NOT EXISTS lodger_run (
   id BINARY(16) NOT NULL,
@@ -102,4 +102,4 @@ CREATE TABLE IF NOT EXISTS lodger_log (
   PRIMARY KEY (run_id, fence, line)
 ) ENGINE=InnoDB;
 
-INSERT INTO lodger_meta (name, value) VALUES ('schema_version', '1');
+INSERT INTO lodger_meta (name, value) VALUES ('schema_version', '1') ON DUPLICATE KEY UPDATE value = VALUES(value);

@@ -1,10 +1,10 @@
+-- version 1
+
 CREATE TABLE IF NOT EXISTS lodger_meta (
   name varchar(200) NOT NULL,
   value text NOT NULL,
   PRIMARY KEY (name)
 );
-
--- version 1
 
 CREATE TABLE IF NOT EXISTS lodger_run (
   id uuid NOT NULL,
@@ -108,4 +108,4 @@ CREATE TABLE IF NOT EXISTS lodger_log (
   PRIMARY KEY (run_id, fence, line)
 );
 
-INSERT INTO lodger_meta (name, value) VALUES ('schema_version', '1');
+INSERT INTO lodger_meta (name, value) VALUES ('schema_version', '1') ON CONFLICT (name) DO UPDATE SET value = excluded.value;

@@ -1,10 +1,10 @@
+-- version 1
+
 CREATE TABLE IF NOT EXISTS lodger_meta (
   name TEXT NOT NULL,
   value TEXT NOT NULL,
   PRIMARY KEY (name)
 ) WITHOUT ROWID;
-
--- version 1
 
 CREATE TABLE IF NOT EXISTS lodger_run (
   id BLOB NOT NULL,
@@ -106,4 +106,4 @@ CREATE TABLE IF NOT EXISTS lodger_log (
   PRIMARY KEY (run_id, fence, line)
 ) WITHOUT ROWID;
 
-INSERT INTO lodger_meta (name, value) VALUES ('schema_version', '1');
+INSERT INTO lodger_meta (name, value) VALUES ('schema_version', '1') ON CONFLICT (name) DO UPDATE SET value = excluded.value;

@@ -40,6 +40,16 @@ def is_transient(dialect: DialectName, error: BaseException) -> bool:
             return type(root).__name__ == "OperationalError" and any(word in text for word in SQLITE_WORDS)
 
 
+def is_lock_timeout(dialect: DialectName, error: BaseException) -> bool:
+    """Whether a server gave up waiting for a lock. ``error`` may be wrapped by SQLAlchemy or Django."""
+    for one in (error, getattr(error, "orig", None), error.__cause__):
+        if dialect == "postgresql" and "55P03" in (getattr(one, "sqlstate", None), getattr(one, "pgcode", None)):
+            return True
+        if dialect == "mysql" and isinstance(one, Exception) and one.args[:1] == (1205,):
+            return True
+    return False
+
+
 def _postgresql(error: Any) -> bool:
     state = getattr(error, "sqlstate", None)
     if state is None:  # psycopg raises OperationalError without a state when the connection broke
