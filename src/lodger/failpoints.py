@@ -3,7 +3,8 @@
 ``LODGER_FAILPOINTS="claim.after_commit=kill;record.before_commit=raise@3"``: at the named place, from the
 n-th passage on (``@n``, default 1), once. Actions: kill (SIGKILL to itself), stop (SIGSTOP), raise, exit,
 sleep:<seconds>. With the variable unset a failpoint costs one dictionary look-up in an empty dictionary.
-Every name is listed in FAILPOINTS, so that the tests visit each one on each engine.
+Every name is listed in FAILPOINTS, so that the tests visit each one on each engine. A process that acts says so on
+standard error first, so that it is known what it died of.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
 from typing import Final
 
 FAILPOINTS: Final = (
@@ -71,6 +73,8 @@ def _pass(name: str) -> None:
 
 def _act(name: str, action: str) -> None:
     word, _, value = action.partition(":")
+    with suppress(OSError):  # a job may have closed it
+        os.write(2, f"failpoint {name}: {action}\n".encode())
     match word:
         case "kill":
             os.kill(os.getpid(), signal.SIGKILL)
