@@ -10,6 +10,8 @@ LodgerError
 ├── SchemaError               Lodger's tables are missing, too old or too new
 ├── UniqueConflict            another run holds the unique key
 ├── RunNotFound               no run has this id
+├── ScheduleNotFound          no schedule has this id
+├── ScheduleDeclared          code declares this schedule: change it there
 ├── WrongStatus               the run's status does not allow this
 ├── LeaseLost                 the run belongs to somebody else by now
 └── ResultUnavailable         there is no result to return
@@ -99,6 +101,26 @@ class RunNotFound(LodgerError, LookupError):
         """Name the run that was asked for."""
         super().__init__(f"no run {run_id}: it never existed or its retention has passed")
         self.run_id = run_id
+
+
+class ScheduleNotFound(LodgerError, LookupError):
+    """No schedule has this id."""
+
+    def __init__(self, schedule_id: str) -> None:
+        """Name the schedule that was asked for."""
+        super().__init__(f"no schedule {schedule_id}: it was never declared or stored, or it was deleted")
+        self.schedule_id = schedule_id
+
+
+class ScheduleDeclared(LodgerError):
+    """The schedule is declared in code, where it is to be changed or removed."""
+
+    def __init__(self, schedule_id: str, action: str) -> None:
+        """Say what was tried on which schedule."""
+        super().__init__(
+            f"cannot {action} schedule {schedule_id}: code declares it; change it there, or choose another id"
+        )
+        self.schedule_id = schedule_id
 
 
 class WrongStatus(LodgerError):

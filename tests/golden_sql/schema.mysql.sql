@@ -103,3 +103,68 @@ CREATE TABLE IF NOT EXISTS lodger_log (
 ) ENGINE=InnoDB;
 
 INSERT INTO lodger_meta (name, value) VALUES ('schema_version', '1') ON DUPLICATE KEY UPDATE value = VALUES(value);
+
+-- version 2
+
+CREATE TABLE IF NOT EXISTS lodger_schedule (
+  id VARCHAR(200) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  origin VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  timetable LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+  job VARCHAR(200) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  queue VARCHAR(200) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  template LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+  overlap VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  misfire VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  jitter_us BIGINT NOT NULL,
+  digest BINARY(32) NOT NULL,
+  declared_by BINARY(16),
+  version BIGINT NOT NULL DEFAULT 0,
+  next_at DATETIME(6),
+  due_at DATETIME(6),
+  paused_at DATETIME(6),
+  undeclared_at DATETIME(6),
+  missed_at DATETIME(6),
+  last_at DATETIME(6),
+  last_run_id BINARY(16),
+  fired BIGINT NOT NULL DEFAULT 0,
+  skipped BIGINT NOT NULL DEFAULT 0,
+  error LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin,
+  created_at DATETIME(6) NOT NULL,
+  CHECK (due_at IS NULL OR (paused_at IS NULL AND undeclared_at IS NULL)),
+  KEY lodger_schedule_due (due_at),
+  PRIMARY KEY (id)
+) ENGINE=InnoDB;
+
+CREATE TABLE IF NOT EXISTS lodger_fire (
+  schedule_id VARCHAR(200) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  instant DATETIME(6) NOT NULL,
+  outcome VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  run_id BINARY(16),
+  scheduler_id BINARY(16),
+  fired_at DATETIME(6) NOT NULL,
+  KEY lodger_fire_fired (fired_at),
+  PRIMARY KEY (schedule_id, instant)
+) ENGINE=InnoDB;
+
+CREATE TABLE IF NOT EXISTS lodger_scheduler (
+  id BINARY(16) NOT NULL,
+  environment VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+  app_release VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+  placement VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  host VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+  pid BIGINT NOT NULL,
+  dead_after_us BIGINT NOT NULL,
+  started_at DATETIME(6) NOT NULL,
+  beat_at DATETIME(6) NOT NULL,
+  last_fire_at DATETIME(6),
+  dead_at DATETIME(6),
+  PRIMARY KEY (id)
+) ENGINE=InnoDB;
+
+CREATE TABLE IF NOT EXISTS lodger_declaration (
+  schedule_id VARCHAR(200) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  owner BINARY(16) NOT NULL,
+  PRIMARY KEY (schedule_id, owner)
+) ENGINE=InnoDB;
+
+INSERT INTO lodger_meta (name, value) VALUES ('schema_version', '2') ON DUPLICATE KEY UPDATE value = VALUES(value);

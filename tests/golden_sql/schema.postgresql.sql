@@ -109,3 +109,70 @@ CREATE TABLE IF NOT EXISTS lodger_log (
 );
 
 INSERT INTO lodger_meta (name, value) VALUES ('schema_version', '1') ON CONFLICT (name) DO UPDATE SET value = excluded.value;
+
+-- version 2
+
+CREATE TABLE IF NOT EXISTS lodger_schedule (
+  id varchar(200) NOT NULL,
+  origin varchar(16) NOT NULL,
+  timetable text NOT NULL,
+  job varchar(200) NOT NULL,
+  queue varchar(200) NOT NULL,
+  template text NOT NULL,
+  overlap varchar(16) NOT NULL,
+  misfire varchar(16) NOT NULL,
+  jitter_us bigint NOT NULL,
+  digest bytea NOT NULL,
+  declared_by uuid,
+  version bigint NOT NULL DEFAULT 0,
+  next_at timestamptz,
+  due_at timestamptz,
+  paused_at timestamptz,
+  undeclared_at timestamptz,
+  missed_at timestamptz,
+  last_at timestamptz,
+  last_run_id uuid,
+  fired bigint NOT NULL DEFAULT 0,
+  skipped bigint NOT NULL DEFAULT 0,
+  error text,
+  created_at timestamptz NOT NULL,
+  CHECK (due_at IS NULL OR (paused_at IS NULL AND undeclared_at IS NULL)),
+  PRIMARY KEY (id)
+);
+
+CREATE TABLE IF NOT EXISTS lodger_fire (
+  schedule_id varchar(200) NOT NULL,
+  instant timestamptz NOT NULL,
+  outcome varchar(16) NOT NULL,
+  run_id uuid,
+  scheduler_id uuid,
+  fired_at timestamptz NOT NULL,
+  PRIMARY KEY (schedule_id, instant)
+);
+
+CREATE TABLE IF NOT EXISTS lodger_scheduler (
+  id uuid NOT NULL,
+  environment varchar(255) NOT NULL,
+  app_release varchar(255) NOT NULL,
+  placement varchar(16) NOT NULL,
+  host varchar(255) NOT NULL,
+  pid bigint NOT NULL,
+  dead_after_us bigint NOT NULL,
+  started_at timestamptz NOT NULL,
+  beat_at timestamptz NOT NULL,
+  last_fire_at timestamptz,
+  dead_at timestamptz,
+  PRIMARY KEY (id)
+);
+
+CREATE TABLE IF NOT EXISTS lodger_declaration (
+  schedule_id varchar(200) NOT NULL,
+  owner uuid NOT NULL,
+  PRIMARY KEY (schedule_id, owner)
+);
+
+CREATE INDEX IF NOT EXISTS lodger_schedule_due ON lodger_schedule (due_at) WHERE due_at IS NOT NULL;
+
+CREATE INDEX IF NOT EXISTS lodger_fire_fired ON lodger_fire (fired_at);
+
+INSERT INTO lodger_meta (name, value) VALUES ('schema_version', '2') ON CONFLICT (name) DO UPDATE SET value = excluded.value;

@@ -107,3 +107,70 @@ CREATE TABLE IF NOT EXISTS lodger_log (
 ) WITHOUT ROWID;
 
 INSERT INTO lodger_meta (name, value) VALUES ('schema_version', '1') ON CONFLICT (name) DO UPDATE SET value = excluded.value;
+
+-- version 2
+
+CREATE TABLE IF NOT EXISTS lodger_schedule (
+  id TEXT NOT NULL,
+  origin TEXT NOT NULL,
+  timetable TEXT NOT NULL,
+  job TEXT NOT NULL,
+  queue TEXT NOT NULL,
+  template TEXT NOT NULL,
+  overlap TEXT NOT NULL,
+  misfire TEXT NOT NULL,
+  jitter_us INTEGER NOT NULL,
+  digest BLOB NOT NULL,
+  declared_by BLOB,
+  version INTEGER NOT NULL DEFAULT 0,
+  next_at INTEGER,
+  due_at INTEGER,
+  paused_at INTEGER,
+  undeclared_at INTEGER,
+  missed_at INTEGER,
+  last_at INTEGER,
+  last_run_id BLOB,
+  fired INTEGER NOT NULL DEFAULT 0,
+  skipped INTEGER NOT NULL DEFAULT 0,
+  error TEXT,
+  created_at INTEGER NOT NULL,
+  CHECK (due_at IS NULL OR (paused_at IS NULL AND undeclared_at IS NULL)),
+  PRIMARY KEY (id)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS lodger_fire (
+  schedule_id TEXT NOT NULL,
+  instant INTEGER NOT NULL,
+  outcome TEXT NOT NULL,
+  run_id BLOB,
+  scheduler_id BLOB,
+  fired_at INTEGER NOT NULL,
+  PRIMARY KEY (schedule_id, instant)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS lodger_scheduler (
+  id BLOB NOT NULL,
+  environment TEXT NOT NULL,
+  app_release TEXT NOT NULL,
+  placement TEXT NOT NULL,
+  host TEXT NOT NULL,
+  pid INTEGER NOT NULL,
+  dead_after_us INTEGER NOT NULL,
+  started_at INTEGER NOT NULL,
+  beat_at INTEGER NOT NULL,
+  last_fire_at INTEGER,
+  dead_at INTEGER,
+  PRIMARY KEY (id)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS lodger_declaration (
+  schedule_id TEXT NOT NULL,
+  owner BLOB NOT NULL,
+  PRIMARY KEY (schedule_id, owner)
+) WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS lodger_schedule_due ON lodger_schedule (due_at) WHERE due_at IS NOT NULL;
+
+CREATE INDEX IF NOT EXISTS lodger_fire_fired ON lodger_fire (fired_at);
+
+INSERT INTO lodger_meta (name, value) VALUES ('schema_version', '2') ON CONFLICT (name) DO UPDATE SET value = excluded.value;

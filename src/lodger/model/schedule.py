@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from lodger.errors import InvalidInput
-from lodger.model.ids import text_of
+from lodger.model.ids import new_id, text_of
 from lodger.model.job import checked_name
 from lodger.model.payload import decode, encode
 from lodger.model.run import NewRun
@@ -30,7 +30,8 @@ MAX_CATCH_UP: Final = 100
 MAX_JITTER_SECONDS: Final = 86400.0
 META: Final = "schedule"
 """The key of a run's meta that says which schedule and instant it is for."""
-PER_FIRE: Final = ("id", "delay_seconds", "run_at", "job", "queue", "unique")
+TEMPLATE: Final = ("args", "claim_rank", "max_attempts", "on_crash", "options", "meta", "tags", "expires_seconds")
+UNIQUE: Final = ("key", "states", "window_seconds", "conflict")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,8 +82,9 @@ def make_spec(
 
 
 def _template(run: NewRun) -> str:
-    values = {name: value for name, value in asdict(run).items() if name not in PER_FIRE}
-    return json.dumps({**values, "unique": asdict(run.unique) if run.unique else None}, sort_keys=True)
+    values: dict[str, Any] = {name: getattr(run, name) for name in TEMPLATE}
+    values["unique"] = {name: getattr(run.unique, name) for name in UNIQUE} if run.unique else None
+    return json.dumps(values, sort_keys=True)
 
 
 def _one_of(field: str, value: object, allowed: tuple[str, ...]) -> Any:
@@ -97,15 +99,29 @@ def _jitter(value: object) -> float:
     return float(value)
 
 
-def run_of(*, schedule: str, job: str, queue: str, template: str, instant: datetime) -> NewRun:
-    """Return the run of one instant: the same id whoever makes it, however often."""
+def run_of(
+    *,
+    schedule: str,
+    job: str,
+    queue: str,
+    template: str,
+    instant: datetime,
+    run_at: datetime | None = None,
+    by_hand: bool = False,
+) -> NewRun:
+    """Return the run of one instant; its meta says which one, and whether a person asked for it.
+
+    It has the same id whoever makes it, however often; those by hand are beside the timetable and differ.
+    """
     values = json.loads(template)
     unique = values.pop("unique")
-    meta = (decode(values.pop("meta")) or {}) | {META: {"id": schedule, "instant": instant.isoformat()}}
+    origin = {"id": schedule, "instant": instant.isoformat(), "by_hand": by_hand}
+    meta = (decode(values.pop("meta")) or {}) | {META: origin}
     return NewRun(
-        id=fire_id(schedule, instant),
+        id=new_id() if by_hand else fire_id(schedule, instant),
         job=job,
         queue=queue,
+        run_at=run_at,
         meta=encode(meta, "meta"),
         unique=Unique(**unique) if unique else None,
         **values,

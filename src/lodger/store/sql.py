@@ -69,6 +69,26 @@ class Terms:
         return self.tables.name("log")
 
     @property
+    def schedule(self) -> str:
+        """Return the table of schedules."""
+        return self.tables.name("schedule")
+
+    @property
+    def fire(self) -> str:
+        """Return the table of instants that were fired."""
+        return self.tables.name("fire")
+
+    @property
+    def scheduler(self) -> str:
+        """Return the table of schedule daemons."""
+        return self.tables.name("scheduler")
+
+    @property
+    def declaration(self) -> str:
+        """Return the table of which process declares which schedule."""
+        return self.tables.name("declaration")
+
+    @property
     def meta(self) -> str:
         """Return the table of facts about the schema itself."""
         return self.tables.name("meta")
@@ -97,6 +117,10 @@ class Terms:
                 return f"({self.now} + INTERVAL {microseconds} MICROSECOND)"
             case "sqlite":
                 return f"({self.now} + {microseconds})"
+
+    def time(self, parameter: str) -> str:
+        """Return a time given as ``parameter`` where PostgreSQL can't tell its type from the place it stands in."""
+        return f"CAST({parameter} AS timestamptz)" if self.dialect == "postgresql" else parameter
 
     def for_update(self, *, skip_locked: bool = False) -> str:
         """Return the row-locking clause; SQLite has one writer and needs none."""

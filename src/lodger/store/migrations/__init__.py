@@ -21,7 +21,7 @@ from lodger.errors import SchemaError
 from lodger.failpoints import failpoint
 from lodger.store.database import Conn, Database
 from lodger.store.faults import is_lock_timeout
-from lodger.store.migrations import m0001_runs
+from lodger.store.migrations import m0001_runs, m0002_schedules
 from lodger.store.migrations.types import column, table
 from lodger.store.sql import Terms, statement
 
@@ -38,7 +38,7 @@ class Migration:
     statements: Callable[[Terms], list[str]]
 
 
-MIGRATIONS: Final = (Migration(m0001_runs.VERSION, m0001_runs.statements),)
+MIGRATIONS: Final = tuple(Migration(module.VERSION, module.statements) for module in (m0001_runs, m0002_schedules))
 LATEST: Final = MIGRATIONS[-1].version
 
 

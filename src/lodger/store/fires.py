@@ -1,0 +1,263 @@
+"""Fire: create the runs of the instants that are due. Any number of daemons may try at once.
+
+    read what is due ─▶ plan (pure) ─▶ [ take: compare-and-swap on version ▸ fire rows ▸ runs ▸ note ] commit
+
+Three guards keep an instant from being fired twice, each enough by itself: the version of the schedule's row,
+the primary key (schedule, instant) of ``fire``, and the run's id, which is made of both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lodger.errors import UniqueConflict
+from lodger.model.run import NewRun
+from lodger.model.schedule import FirePlan, Misfire, Overlap, jittered, run_of
+from lodger.store import inserts
+from lodger.store.database import Conn
+from lodger.store.declarations import is_declared
+from lodger.store.sql import Terms, statement
+from lodger.store.steps import perform
+from lodger.store.values import id_in, microseconds, time_in, time_out
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DueSchedule:
+    """A schedule whose next instant has come, as it was read."""
+
+    id: str
+    timetable: str
+    job: str
+    queue: str
+    template: str
+    overlap: Overlap
+    misfire: Misfire
+    jitter_seconds: float
+    version: int
+    next_at: datetime
+    last_run: Any
+    """Its last run's id as the database has it."""
+    now: datetime
+    """By the database's clock."""
+
+
+@dataclass(slots=True)
+class Fired:
+    """What came of one fire: the runs that are due at once and later, and instants left out."""
+
+    queued: int = 0
+    scheduled: int = 0
+    skipped: int = 0
+
+
+def due(conn: Conn, limit: int) -> list[DueSchedule]:
+    """Return schedules whose next instant has come, the longest overdue first."""
+    return [_due(row) for row in conn.dicts(select_due, limit=limit)]
+
+
+@statement
+def select_due(t: Terms) -> str:
+    """Schedules to fire: what is in code, only while a live process declares it."""
+    return f"""
+SELECT id, timetable, job, queue, template, overlap, misfire, jitter_us, version, next_at, last_run_id,
+  {t.now} AS now_at
+FROM {t.schedule} AS s WHERE due_at <= {t.now}
+  AND (origin = 'stored' OR {is_declared(t)})
+ORDER BY due_at, id LIMIT :limit"""
+
+
+def _due(row: dict[str, Any]) -> DueSchedule:
+    next_at, now = time_out(row["next_at"]), time_out(row["now_at"])
+    assert next_at is not None
+    assert now is not None
+    same = ("id", "timetable", "job", "queue", "template", "overlap", "misfire", "version")
+    return DueSchedule(
+        next_at=next_at,
+        now=now,
+        last_run=row["last_run_id"],
+        jitter_seconds=row["jitter_us"] / 1e6,
+        **{name: row[name] for name in same},
+    )
+
+
+def seconds_to_next(conn: Conn) -> float | None:
+    """Return how long it is, by the database's clock, to the next instant of any schedule; None: there is none."""
+    found = conn.value(next_due)
+    return None if found is None else max(0.0, int(found) / 1e6)
+
+
+@statement
+def next_due(t: Terms) -> str:
+    """Microseconds to the next due schedule."""
+    away = {
+        "postgresql": f"CAST(EXTRACT(EPOCH FROM MIN(due_at) - {t.now}) * 1000000 AS bigint)",
+        "mysql": f"TIMESTAMPDIFF(MICROSECOND, {t.now}, MIN(due_at))",
+        "sqlite": f"MIN(due_at) - {t.now}",
+    }[t.dialect]
+    return f"SELECT {away} FROM {t.schedule} WHERE due_at > {t.now}"
+
+
+def fire(conn: Conn, schedule: DueSchedule, plan: FirePlan, scheduler: str) -> Fired | None:
+    """Create the planned runs; None when somebody was faster or changed the schedule.
+
+    Call it inside a transaction: all of it stands or falls together.
+    """
+    if not _take(conn, schedule, plan):
+        return None
+    fired = Fired()
+    last: NewRun | None = None
+    for instant in _unfired(conn, schedule, plan.instants):
+        run = _run(schedule, instant)
+        holder, outcome = run.id, "OVERLAP"
+        if schedule.overlap == "allow" or not (last or _is_active(conn, schedule.last_run)):
+            holder, outcome = _insert(conn, run)
+        if outcome == "FIRED":
+            last = run
+            fired.queued += not run.is_scheduled
+            fired.scheduled += run.is_scheduled
+        else:
+            fired.skipped += 1
+        told = None if outcome == "OVERLAP" else holder
+        _note_fire(conn, schedule, instant, outcome, told, scheduler)
+    if plan.instants:
+        _note_last(conn, schedule, plan.instants[-1], last, fired)
+    return fired
+
+
+def _take(conn: Conn, schedule: DueSchedule, plan: FirePlan) -> bool:
+    params = {"id": schedule.id, "version": schedule.version, "missed": int(plan.missed)}
+    return conn.write(take_schedule, next_at=time_in(conn.dialect, plan.next_at), **params) == 1
+
+
+@statement
+def take_schedule(t: Terms) -> str:
+    """Move a schedule on to its next instant, if nobody has touched it since it was read."""
+    return f"""
+UPDATE {t.schedule} SET next_at = :next_at, due_at = :next_at, version = version + 1, error = NULL,
+  missed_at = CASE WHEN :missed = 1 THEN {t.now} ELSE missed_at END
+WHERE id = :id AND version = :version"""
+
+
+def _unfired(conn: Conn, schedule: DueSchedule, instants: Sequence[datetime]) -> list[datetime]:
+    """Leave out instants that were fired before: the schedule's row may have come back from a backup."""
+    if not instants:
+        return []
+    rows = conn.rows(select_fired, id=schedule.id, first=time_in(conn.dialect, instants[0]))
+    known = {time_out(row[0]) for row in rows}
+    return [instant for instant in instants if instant not in known]
+
+
+@statement
+def select_fired(t: Terms) -> str:
+    """The instants that a schedule was fired for."""
+    return f"SELECT instant FROM {t.fire} WHERE schedule_id = :id AND instant >= :first"
+
+
+def _run(schedule: DueSchedule, instant: datetime) -> NewRun:
+    run_at = jittered(schedule.id, instant, schedule.jitter_seconds)
+    return run_of(
+        schedule=schedule.id,
+        job=schedule.job,
+        queue=schedule.queue,
+        template=schedule.template,
+        instant=instant,
+        run_at=run_at if run_at > schedule.now else None,
+    )
+
+
+def _is_active(conn: Conn, run: Any) -> bool:
+    """Whether a run has not ended; one that was pruned has."""
+    return run is not None and conn.value(select_active, id=run) is not None
+
+
+@statement
+def select_active(t: Terms) -> str:
+    """A run, if it has not ended."""
+    return f"SELECT 1 FROM {t.run} WHERE id = :id AND status NOT IN ('SUCCEEDED', 'FAILED', 'CANCELLED')"
+
+
+def _insert(conn: Conn, run: NewRun) -> tuple[str, str]:
+    """Insert a run; return its id, or that of the run that holds its unique key, and the outcome."""
+    try:
+        (inserted,) = perform(conn, inserts.insert(conn.dialect, [run]))
+    except UniqueConflict as conflict:
+        return conflict.holder, "UNIQUE"
+    return inserted.id, "FIRED" if inserted.created else "UNIQUE"
+
+
+def _note_fire(
+    conn: Conn, schedule: DueSchedule, instant: datetime, outcome: str, run: str | None, scheduler: str
+) -> None:
+    conn.write(
+        insert_fire,
+        id=schedule.id,
+        instant=time_in(conn.dialect, instant),
+        outcome=outcome,
+        run=id_in(conn.dialect, run),
+        scheduler=id_in(conn.dialect, scheduler),
+    )
+
+
+@statement
+def insert_fire(t: Terms) -> str:
+    """Note that an instant was fired. The primary key allows it once; a second time is an error."""
+    return f"""
+INSERT INTO {t.fire} (schedule_id, instant, outcome, run_id, scheduler_id, fired_at)
+VALUES (:id, :instant, :outcome, :run, :scheduler, {t.now})"""
+
+
+def _note_last(conn: Conn, schedule: DueSchedule, instant: datetime, last: NewRun | None, fired: Fired) -> None:
+    conn.write(
+        note_last,
+        id=schedule.id,
+        last_at=time_in(conn.dialect, instant),
+        run=id_in(conn.dialect, last.id) if last else None,
+        fired=fired.queued + fired.scheduled,
+        skipped=fired.skipped,
+    )
+
+
+@statement
+def note_last(t: Terms) -> str:
+    """Remember what was fired last, and count."""
+    return f"""
+UPDATE {t.schedule} SET last_at = CASE WHEN :fired > 0 THEN :last_at ELSE last_at END,
+  last_run_id = COALESCE(:run, last_run_id), fired = fired + :fired, skipped = skipped + :skipped
+WHERE id = :id"""
+
+
+def postpone(conn: Conn, schedule: DueSchedule, error: str, seconds: float) -> None:
+    """Note why a schedule can't be fired by this daemon, and leave it alone for a while; others may fare better."""
+    params = {"id": schedule.id, "version": schedule.version, "error": error}
+    conn.write(postpone_schedule, wait_us=microseconds(seconds), **params)
+
+
+@statement
+def postpone_schedule(t: Terms) -> str:
+    """Look at a schedule again later, for the same instant."""
+    return f"""
+UPDATE {t.schedule} SET due_at = {t.after(":wait_us")}, error = :error, version = version + 1
+WHERE id = :id AND version = :version"""
+
+
+def prune(conn: Conn, older_than_seconds: float, limit: int = 1000) -> int:
+    """Forget up to ``limit`` fires that are that old; return how many. Call it inside a transaction."""
+    rows = conn.rows(select_old_fires, age_us=-microseconds(older_than_seconds), limit=limit)
+    if rows:
+        conn.write_many(delete_fire, [{"id": row[0], "instant": row[1]} for row in rows])
+    return len(rows)
+
+
+@statement
+def select_old_fires(t: Terms) -> str:
+    """Fires past their retention."""
+    return f"SELECT schedule_id, instant FROM {t.fire} WHERE fired_at < {t.after(':age_us')} LIMIT :limit"
+
+
+@statement
+def delete_fire(t: Terms) -> str:
+    """Forget a fire."""
+    return f"DELETE FROM {t.fire} WHERE schedule_id = :id AND instant = :instant"
