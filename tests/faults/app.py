@@ -1,6 +1,7 @@
 """The app under fault: jobs in all three executors that tell the side log what they do.
 
-Importable as `tests.faults.app:lodger`, by workers and by tests. Jobs that misbehave are in `hostile`.
+Importable as `tests.faults.app:lodger`, by workers and by tests. Jobs that misbehave are in `hostile`,
+those that answer too late in `late`, those that hear of a stop in `obedient`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from lodger import Lodger, Retry, Run, SyncRun
 from tests.faults import sidelog
 from tests.faults.ledger import INSERT, Res
 
-lodger = Lodger(app="tests.faults.app:lodger", imports=["tests.faults.hostile"])
+lodger = Lodger(
+    app="tests.faults.app:lodger", imports=["tests.faults.hostile", "tests.faults.late", "tests.faults.obedient"]
+)
 
 AGAIN = Retry(max_attempts=50, first_seconds=0.1, factor=1, jitter=0)
 """Faults of our making never use the attempts up."""

@@ -63,7 +63,7 @@ class Desk:
         """Wait until a run has this status."""
         wait_until(lambda: handle.status() == status, timeout, f"{status} of {handle!r}")
 
-    def wait_start(self, handle: RunHandle[Any], timeout: float = 30, fence: int | None = None) -> sidelog.Mark:
+    def wait_start(self, handle: RunHandle[Any], timeout: float = 60, fence: int | None = None) -> sidelog.Mark:
         """Wait until the run has started (under this fence); return the start."""
         starts = wait_until(
             lambda: [mark for mark in self.fleet.side.starts(handle.id) if fence in (None, mark.fence)],

@@ -9,16 +9,19 @@ they are found, and how all of them are gone at the end.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 from uuid import uuid4
+
+from sqlalchemy import make_url
 
 from tests.faults import sidelog
 from tests.support.wait import wait_until
@@ -155,6 +158,14 @@ class Fleet:
         own = {f"LODGER_{name.upper()}": str(value) for name, value in settings.items()}
         return {**QUICK, **own, "DATABASE_URL": self.url, sidelog.VARIABLE: str(self.side.path)}
 
+    def freeze(self, worker: Worker) -> None:
+        """SIGSTOP to all of a worker, but not inside a transaction on SQLite: there it would stop everybody else."""
+        with writing_alone(self.url):
+            worker.pause()
+            wait_until(
+                lambda: all(is_stopped(pid) for pid in worker.pids()), 10, f"{worker.log_path.name} to stand still"
+            )
+
     def end(self) -> None:
         """Kill everything, and wait until it is gone."""
         while left := carrying(self._mark):
@@ -186,6 +197,25 @@ def command_of(pid: int) -> bytes:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return b""
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether a process stands still (or has ended)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "TZX"
+    except OSError:
+        return True
+
+
+@contextmanager
+def writing_alone(url: str) -> Iterator[None]:
+    """On SQLite, hold the file on which all of Lodger's writers wait for their turn."""
+    if not url.startswith("sqlite"):
+        yield
+        return
+    with Path(f"{make_url(url).database}-lodger-lock").open("a") as queue:
+        fcntl.flock(queue, fcntl.LOCK_EX)
+        yield
 
 
 def send(pid: int, number: signal.Signals) -> None:
