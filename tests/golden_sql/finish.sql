@@ -1,5 +1,5 @@
 -- accepted: postgresql, mysql, sqlite
-SELECT 1 FROM lodger_run WHERE id = :id AND status <> 'RUNNING' AND fence = :fence;
+SELECT status FROM lodger_run WHERE id = :id AND status <> 'RUNNING' AND fence = :fence;
 
 -- finish: postgresql
 UPDATE lodger_run AS r SET status = j.status,

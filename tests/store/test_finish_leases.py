@@ -89,6 +89,19 @@ def test_an_outcome_recorded_twice_is_accepted_twice_and_written_once(store: Sto
     assert store.attempts(run.id) == told
 
 
+@pytest.mark.parametrize(
+    "how", [Raised(ERROR, True), Raised(ERROR, False), Cancelled("no")], ids=["retry", "fail", "no"]
+)
+def test_what_complete_in_has_ended_did_not_fail_though_its_job_says_so(store: Store, how: Ending) -> None:
+    """The reply to the app's commit was lost, so the job raised. Fails when `record` tells what disagrees."""
+    run = store.running(store.worker())
+    store.do(lambda d: runs.complete(d, run.id, run.fence, None))
+    before = store.row(run.id)
+    assert store.record(ending(run, how)) == set()
+    assert store.row(run.id) == before
+    assert store.attempts(run.id) == []
+
+
 def test_an_outcome_recorded_again_after_the_run_went_on_changes_nothing(store: Store) -> None:
     """The retry was promoted and claimed meanwhile: the fence has moved on."""
     worker = store.worker()

@@ -48,9 +48,11 @@ def record(conn: Conn, outcomes: Sequence[Outcome]) -> set[tuple[str, int]]:
     rest = [outcome for outcome in outcomes if not _is_plain(outcome)]
     matched = (_succeed(conn, plain) if plain else 0) + (_finish(conn, rest) if rest else 0)
     lost: set[tuple[str, int]] = set()
+    told = [outcome for outcome in outcomes if outcome.needs_attempt_row]
     if matched < len(outcomes):
-        lost = {(o.run.id, o.run.fence) for o in outcomes if not _accepted(conn, o)}
-    told = [o for o in outcomes if o.needs_attempt_row and (o.run.id, o.run.fence) not in lost]
+        now = {(o.run.id, o.run.fence): _status_since(conn, o) for o in outcomes}
+        lost = {key for key, status in now.items() if status is None}
+        told = [o for o in told if _agrees(o, now[o.run.id, o.run.fence])]
     if told:
         conn.write_many(insert_attempt, [_attempt_params(conn, outcome) for outcome in told])
     return lost
@@ -166,14 +168,21 @@ def _assignments(t: Terms, table: str, ref: dict[str, str], target: str = "") ->
 
 @statement
 def accepted(t: Terms) -> str:
-    """Whether this run has left RUNNING under the fence it was claimed with."""
-    return f"SELECT 1 FROM {t.run} WHERE id = :id AND status <> 'RUNNING' AND fence = :fence"
+    """The status of a run that has left RUNNING under the fence it was claimed with."""
+    return f"SELECT status FROM {t.run} WHERE id = :id AND status <> 'RUNNING' AND fence = :fence"
 
 
-def _accepted(conn: Conn, outcome: Outcome) -> bool:
+def _status_since(conn: Conn, outcome: Outcome) -> str | None:
+    """Return what became of the run under the outcome's fence; None when the lease was lost."""
     given_back = 1 if outcome.status == "QUEUED" else 0
     key = id_in(conn.dialect, outcome.run.id)
-    return conn.value(accepted, id=key, fence=outcome.run.fence + given_back) is not None
+    status: str | None = conn.value(accepted, id=key, fence=outcome.run.fence + given_back)
+    return status
+
+
+def _agrees(outcome: Outcome, status: str | None) -> bool:
+    """Whether to tell the attempt; not when its complete_in has committed and the job saw but a lost reply."""
+    return status is not None and (status != "SUCCEEDED" or outcome.status == "SUCCEEDED")
 
 
 @statement
