@@ -72,6 +72,16 @@ class Settings:
     keep_failed_seconds: float = setting(
         30 * DAY, "LODGER_KEEP_FAILED_SECONDS", "Retention of failed and cancelled runs", 0
     )
+    schedule_seconds: float = setting(
+        1.0,
+        "LODGER_SCHEDULE_SECONDS",
+        "How often a schedule daemon looks for schedules that were added or changed; due ones fire on time",
+        0.01,
+        60,
+    )
+    misfire_seconds: float = setting(
+        60.0, "LODGER_MISFIRE_SECONDS", 'How late a schedule with misfire="skip" may fire', 0, 86400
+    )
     recycle_runs: int = setting(
         1000, "LODGER_RECYCLE_RUNS", "Runs after which a process of the process executor is replaced", 1
     )
@@ -79,6 +89,9 @@ class Settings:
     nice: int = setting(10, "LODGER_NICE", "CPU priority of an embedded child: niceness", 0, 19)
 
     def __post_init__(self) -> None:
+    keep_fires_seconds: float = setting(
+        7 * DAY, "LODGER_KEEP_FIRES_SECONDS", "Retention of the instants that schedules were fired for", 60
+    )
         """Refuse values out of bounds."""
         for one in fields(self):
             value = getattr(self, one.name)

@@ -38,6 +38,9 @@ INSERT INTO lodger_declaration (schedule_id, owner) VALUES (:id, :owner) ON DUPL
 -- select_declared: postgresql, mysql, sqlite
 SELECT schedule_id FROM lodger_declaration WHERE owner = :owner;
 
+-- select_digests: postgresql, mysql, sqlite
+SELECT id, origin, digest, undeclared_at FROM lodger_schedule;
+
 -- select_live_owners: postgresql
 SELECT id, started_at FROM lodger_worker WHERE dead_at IS NULL AND NOT beat_at < statement_timestamp() - dead_after_us * interval '1 microsecond'
 UNION ALL

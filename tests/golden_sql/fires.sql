@@ -13,14 +13,17 @@ VALUES (:id, :instant, :outcome, :run, :scheduler, UTC_TIMESTAMP(6));
 INSERT INTO lodger_fire (schedule_id, instant, outcome, run_id, scheduler_id, fired_at)
 VALUES (:id, :instant, :outcome, :run, :scheduler, (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000));
 
--- next_due: postgresql
-SELECT CAST(EXTRACT(EPOCH FROM MIN(due_at) - statement_timestamp()) * 1000000 AS bigint) FROM lodger_schedule WHERE due_at > statement_timestamp();
+-- look_ahead: postgresql
+SELECT statement_timestamp(), (SELECT MIN(due_at) FROM lodger_schedule WHERE due_at IS NOT NULL),
+  (SELECT MIN(due_at) FROM lodger_schedule WHERE due_at > statement_timestamp());
 
--- next_due: mysql
-SELECT TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(6), MIN(due_at)) FROM lodger_schedule WHERE due_at > UTC_TIMESTAMP(6);
+-- look_ahead: mysql
+SELECT UTC_TIMESTAMP(6), (SELECT MIN(due_at) FROM lodger_schedule WHERE due_at IS NOT NULL),
+  (SELECT MIN(due_at) FROM lodger_schedule WHERE due_at > UTC_TIMESTAMP(6));
 
--- next_due: sqlite
-SELECT MIN(due_at) - (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000) FROM lodger_schedule WHERE due_at > (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000);
+-- look_ahead: sqlite
+SELECT (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000), (SELECT MIN(due_at) FROM lodger_schedule WHERE due_at IS NOT NULL),
+  (SELECT MIN(due_at) FROM lodger_schedule WHERE due_at > (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000));
 
 -- note_last: postgresql, mysql, sqlite
 UPDATE lodger_schedule SET last_at = CASE WHEN :fired > 0 THEN :last_at ELSE last_at END,

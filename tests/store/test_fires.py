@@ -16,6 +16,7 @@ from lodger.model.schedule import MAX_CATCH_UP, FirePlan, fire_id, jittered
 from lodger.model.timetable import Every
 from lodger.model.unique import Unique
 from lodger.store import fires
+from lodger.store import schedules as operations
 from lodger.store.database import Conn
 from tests.support.schedules import PERIOD, Schedules, spec
 from tests.support.store import Store, new_run, race
@@ -26,18 +27,34 @@ def schedules(store: Store) -> Schedules:
     return Schedules(store)
 
 
+def look(schedules: Schedules) -> fires.Look:
+    with schedules.database.connect() as conn:
+        return fires.look(conn)
+
+
 def test_nothing_fires_before_its_time(schedules: Schedules) -> None:
     schedules.put(spec())
     assert schedules.due() == []
-    with schedules.database.connect() as conn:
-        wait = fires.seconds_to_next(conn)
-    assert wait is not None
-    assert 0 < wait <= PERIOD.total_seconds()
+    seen = look(schedules)
+    assert not seen.is_due
+    assert seen.seconds_to_next is not None
+    assert 0 < seen.seconds_to_next <= PERIOD.total_seconds()
+
+
+def test_what_is_due_and_what_comes_next_are_seen_at_once(schedules: Schedules) -> None:
+    schedules.put(spec("now"), spec("later"))
+    schedules.back("now")
+    next_at = schedules.get("later").next_at
+    assert next_at is not None
+    seen = look(schedules)
+    assert seen.is_due
+    assert seen.seconds_to_next == pytest.approx((next_at - schedules.now()).total_seconds(), abs=5)
 
 
 def test_without_schedules_there_is_nothing_to_wait_for(schedules: Schedules) -> None:
-    with schedules.database.connect() as conn:
-        assert fires.seconds_to_next(conn) is None
+    schedules.put(spec())
+    schedules.database.transact(lambda conn: operations.pause(conn, "s"))
+    assert look(schedules) == fires.Look(is_due=False, seconds_to_next=None)
 
 
 def test_an_instant_makes_one_run_and_the_next_follows_the_timetable(schedules: Schedules, store: Store) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from lodger.errors import ConfigurationError, InvalidInput
 from lodger.model.arguments import Arguments, Result
 from lodger.model.middleware import Middleware
 from lodger.model.retry import Retry
 from lodger.model.run import OnCrash
+
+if TYPE_CHECKING:
+    from lodger.model.schedule import ScheduleSpec
 
 ExecutorName: TypeAlias = Literal["asyncio", "thread", "process"]
 EXECUTORS: Final = ("asyncio", "thread", "process")
@@ -61,6 +64,7 @@ class Registry:
     def __init__(self, middleware: tuple[Middleware, ...] = ()) -> None:
         """Begin empty."""
         self.jobs: dict[str, JobSpec] = {}
+        self.schedules: dict[str, ScheduleSpec] = {}
         self.middleware = middleware
         self.lifespan: Callable[[], AsyncIterator[Any]] | None = None
 
@@ -70,6 +74,15 @@ class Registry:
         if known is not None and _place(known.function) != _place(spec.function):
             raise ConfigurationError("job name", spec.name, f"another name: {_place(known.function)} has this one")
         self.jobs[spec.name] = spec
+
+    def add_schedule(self, spec: ScheduleSpec) -> None:
+        """Register a schedule; two that differ under one id are refused."""
+        known = self.schedules.get(spec.id)
+        if known is not None and known.digest != spec.digest:
+            raise ConfigurationError(
+                "schedule id", spec.id, "another id: a different schedule is declared under this one"
+            )
+        self.schedules[spec.id] = spec
 
 
 def _place(function: Callable[..., Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, TypeAlias, get_args
@@ -14,7 +15,7 @@ from lodger.model.ids import new_id, text_of
 from lodger.model.job import checked_name
 from lodger.model.payload import decode, encode
 from lodger.model.run import NewRun
-from lodger.model.timetable import EPOCH, MICROSECOND, Timetable, due_instants, timetable_text
+from lodger.model.timetable import EPOCH, MICROSECOND, Timetable, due_instants, timetable_of, timetable_text
 from lodger.model.unique import Unique
 
 Overlap: TypeAlias = Literal["allow", "skip"]
@@ -53,6 +54,16 @@ class ScheduleSpec:
         """Return 32 bytes that change when anything declared does."""
         values = [self.id, timetable_text(self.timetable), self.job, self.queue, self.template]
         return hashlib.sha256(json.dumps([*values, self.overlap, self.misfire, self.jitter_seconds]).encode()).digest()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for another process."""
+        values = {name: getattr(self, name) for name in self.__slots__}
+        return values | {"timetable": timetable_text(self.timetable)}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> ScheduleSpec:
+        """Return what ``to_json`` made."""
+        return cls(**{**values, "timetable": timetable_of(values["timetable"])})
 
 
 def make_spec(

@@ -29,11 +29,19 @@ def declare(conn: Conn, specs: Sequence[ScheduleSpec], owner: str | None) -> lis
     ``owner``: the worker or daemon whose code this is; None: a process without a row (a web process), whose
     word counts as long as no live one says otherwise. Cheap when there is nothing new.
     """
-    owners = live_owners(conn)
-    taken = [spec.id for spec in specs if not _declare_one(conn, spec, owner, owners)]
+    known = {row[0]: (row[1], bytes(row[2]), row[3] is not None) for row in conn.rows(select_digests)}
+    news = [spec for spec in specs if known.get(spec.id) != ("code", spec.digest, False)]
+    owners = live_owners(conn) if news else {}
+    taken = [spec.id for spec in news if not _declare_one(conn, spec, owner, owners)]
     if owner is not None:
         _note(conn, owner, [spec.id for spec in specs if spec.id not in taken])
     return taken
+
+
+@statement
+def select_digests(t: Terms) -> str:
+    """What there is to compare declarations with."""
+    return f"SELECT id, origin, digest, undeclared_at FROM {t.schedule}"
 
 
 def _declare_one(conn: Conn, spec: ScheduleSpec, owner: str | None, owners: Owners) -> bool:

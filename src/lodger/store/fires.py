@@ -83,21 +83,33 @@ def _due(row: dict[str, Any]) -> DueSchedule:
     )
 
 
-def seconds_to_next(conn: Conn) -> float | None:
-    """Return how long it is, by the database's clock, to the next instant of any schedule; None: there is none."""
-    found = conn.value(next_due)
-    return None if found is None else max(0.0, int(found) / 1e6)
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at the clock and the index of what is due."""
+
+    is_due: bool
+    """Something is, though perhaps nothing that may be fired."""
+    seconds_to_next: float | None
+    """From the moment of this look to the next instant after it; None: there is none."""
+
+
+def look(conn: Conn) -> Look:
+    """Return whether anything is due, and how long it is to what is not.
+
+    Both by one reading of the database's clock: an instant that comes between two readings would be in neither.
+    """
+    now, first, following = map(time_out, conn.rows(look_ahead)[0])
+    assert now is not None
+    away = None if following is None else (following - now).total_seconds()
+    return Look(first is not None and first <= now, away)
 
 
 @statement
-def next_due(t: Terms) -> str:
-    """Microseconds to the next due schedule."""
-    away = {
-        "postgresql": f"CAST(EXTRACT(EPOCH FROM MIN(due_at) - {t.now}) * 1000000 AS bigint)",
-        "mysql": f"TIMESTAMPDIFF(MICROSECOND, {t.now}, MIN(due_at))",
-        "sqlite": f"MIN(due_at) - {t.now}",
-    }[t.dialect]
-    return f"SELECT {away} FROM {t.schedule} WHERE due_at > {t.now}"
+def look_ahead(t: Terms) -> str:
+    """The clock, what is due first, and what is due next."""
+    return f"""
+SELECT {t.now}, (SELECT MIN(due_at) FROM {t.schedule} WHERE due_at IS NOT NULL),
+  (SELECT MIN(due_at) FROM {t.schedule} WHERE due_at > {t.now})"""
 
 
 def fire(conn: Conn, schedule: DueSchedule, plan: FirePlan, scheduler: str) -> Fired | None:

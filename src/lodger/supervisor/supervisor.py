@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import wait
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from lodger.errors import LodgerError
 from lodger.model.ids import new_id
@@ -54,6 +54,19 @@ class Plan:
     """Called with the worker's id and the engine's number."""
 
 
+class Companion(Protocol):
+    """Something that lives as long as the worker, in threads of its own: a schedule daemon."""
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+
+    def request_stop(self) -> None:
+        """Begin to end; returns at once."""
+
+    def stop(self) -> None:
+        """End; returns when it has, or after a few seconds."""
+
+
 class Supervisor:
     """One worker: its row, its engines, its end."""
 
@@ -78,6 +91,7 @@ class Supervisor:
         self._stop_at: float | None = None
         self._wake_read, self._wake_write = os.pipe()
         self._thread: threading.Thread | None = None
+        self._companions: list[Companion] = []
         self.ready = threading.Event()
 
     @property
@@ -95,6 +109,10 @@ class Supervisor:
         self._thread = threading.Thread(target=self.run, name="lodger-supervisor", daemon=True)
         self._thread.start()
 
+    def carry(self, companion: Companion) -> None:
+        """Start and stop this together with the worker. Call it before ``start`` or ``run``."""
+        self._companions.append(companion)
+
     def request_stop(self) -> None:
         """Begin to drain; returns at once. Safe to call from a signal handler, and twice."""
         if self._stop_at is None:
@@ -111,9 +129,15 @@ class Supervisor:
         """Supervise until stopped."""
         while self._stop_at is None and not self._guarded(self._begin):
             self._rest(1.0)
+        for companion in self._companions:
+            companion.start()
         while self._stop_at is None:
             self._guarded(self._turn)
+        for companion in self._companions:
+            companion.request_stop()
         self._drain()
+        for companion in self._companions:
+            companion.stop()
         self._announcer.close()
 
     def _guarded(self, step: Callable[[], None]) -> bool:

@@ -27,6 +27,7 @@ from lodger.failpoints import failpoint
 from lodger.model.job import Registry
 from lodger.model.outcome import Cancelled, Ending, Expired, Outcome, OutcomeKind, Stopped, Unstarted, decide
 from lodger.model.run import ClaimedRun
+from lodger.scheduler.declarer import Declarer
 from lodger.settings import Settings
 from lodger.store import claims, finish
 from lodger.store.database import Conn, Database
@@ -38,7 +39,7 @@ from lodger.worker.crew import Crew
 from lodger.worker.desk import EngineDesk
 from lodger.worker.flight import NO_SEAT, Flight
 from lodger.worker.live import LiveRun, StopReason
-from lodger.worker.maintenance import Maintenance
+from lodger.worker.maintenance import Chore, Maintenance
 from lodger.worker.pace import HOLD_SECONDS, MAX_AHEAD, Pace
 from lodger.worker.slots import Slots
 
@@ -97,7 +98,8 @@ class Engine:
         )
         self._announcer = Announcer(database)
         self._listener = Listener(database, self._heard)
-        self._maintenance = Maintenance(database, settings, self._promoted)
+        declarer = Declarer(database, lambda: list(registry.schedules.values()), lambda: identity.worker)
+        self._maintenance = Maintenance(database, settings, self._promoted, [Chore(settings.sweep_seconds, declarer)])
         self._heard_queues: set[str] = set()
         self._look_again = False
         self._drain_at: float | None = None

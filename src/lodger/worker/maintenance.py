@@ -10,7 +10,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,8 +42,14 @@ class Chore:
 class Maintenance:
     """Runs the chores until it is stopped."""
 
-    def __init__(self, database: Database, settings: Settings, on_promoted: Callable[[set[str]], None]) -> None:
-        """``on_promoted`` hears of the queues that have new due runs."""
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        on_promoted: Callable[[set[str]], None],
+        others: Sequence[Chore] = (),
+    ) -> None:
+        """``on_promoted`` hears of the queues that have new due runs; ``others``: what else is to be done."""
         self._database = database
         self._on_promoted = on_promoted
         self._retention = upkeep.Retention(
@@ -56,6 +62,7 @@ class Maintenance:
             Chore(settings.promote_seconds, self._promote),
             Chore(settings.prune_seconds, self._prune, time.monotonic() + settings.prune_seconds * random.random()),
             Chore(UNIQUE_SECONDS, self._free_unique),
+            *others,
         ]
         if database.dialect == "postgresql":
             self._chores.append(Chore(5.0, self._vacuum))
