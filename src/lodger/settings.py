@@ -65,13 +65,6 @@ class Settings:
     cancel_seconds: float = setting(
         1.0, "LODGER_CANCEL_SECONDS", "How often running runs are checked for a cancel", 0.01, 60
     )
-    prune_seconds: float = setting(
-        60.0, "LODGER_PRUNE_SECONDS", "How often ended runs past their retention are deleted", 0.05, 86400
-    )
-    keep_succeeded_seconds: float = setting(7 * DAY, "LODGER_KEEP_SUCCEEDED_SECONDS", "Retention of succeeded runs", 0)
-    keep_failed_seconds: float = setting(
-        30 * DAY, "LODGER_KEEP_FAILED_SECONDS", "Retention of failed and cancelled runs", 0
-    )
     schedule_seconds: float = setting(
         1.0,
         "LODGER_SCHEDULE_SECONDS",
@@ -82,6 +75,16 @@ class Settings:
     misfire_seconds: float = setting(
         60.0, "LODGER_MISFIRE_SECONDS", 'How late a schedule with misfire="skip" may fire', 0, 86400
     )
+    prune_seconds: float = setting(
+        60.0, "LODGER_PRUNE_SECONDS", "How often ended runs past their retention are deleted", 0.05, 86400
+    )
+    keep_succeeded_seconds: float = setting(7 * DAY, "LODGER_KEEP_SUCCEEDED_SECONDS", "Retention of succeeded runs", 0)
+    keep_failed_seconds: float = setting(
+        30 * DAY, "LODGER_KEEP_FAILED_SECONDS", "Retention of failed and cancelled runs", 0
+    )
+    keep_fires_seconds: float = setting(
+        7 * DAY, "LODGER_KEEP_FIRES_SECONDS", "Retention of the instants that schedules were fired for", 60
+    )
     recycle_runs: int = setting(
         1000, "LODGER_RECYCLE_RUNS", "Runs after which a process of the process executor is replaced", 1
     )
@@ -89,9 +92,6 @@ class Settings:
     nice: int = setting(10, "LODGER_NICE", "CPU priority of an embedded child: niceness", 0, 19)
 
     def __post_init__(self) -> None:
-    keep_fires_seconds: float = setting(
-        7 * DAY, "LODGER_KEEP_FIRES_SECONDS", "Retention of the instants that schedules were fired for", 60
-    )
         """Refuse values out of bounds."""
         for one in fields(self):
             value = getattr(self, one.name)
