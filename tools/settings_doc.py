@@ -22,6 +22,7 @@ from lodger import Lodger, Retry, Unique
 from lodger.client.options import Options
 from lodger.model import outcome, payload
 from lodger.settings import Settings
+from lodger.store.database import WAIT_SECONDS
 from lodger.worker.runlog import MAX_LINES
 from tools import settings_words as words
 
@@ -105,6 +106,7 @@ def _limits() -> Iterable[Sequence[str]]:
     yield "times a run is taken from a worker that vanished, before it is FAILED", str(outcome.MAX_LOST)
     yield "times a run is interrupted by a worker that stops, before it is FAILED", str(outcome.MAX_INTERRUPTIONS)
     yield "lines that an attempt can log", str(MAX_LINES)
+    yield "the wait for an uncommitted transaction that may be taking a unique key", f"{WAIT_SECONDS} seconds"
 
 
 def _defaults(cls: type) -> dict[str, Any]:

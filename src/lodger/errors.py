@@ -9,6 +9,7 @@ LodgerError
 │   └── InvalidPayload        a value cannot be stored as JSON within the limits
 ├── SchemaError               Lodger's tables are missing, too old or too new
 ├── UniqueConflict            another run holds the unique key
+├── UniqueTimeout             a transaction that does not end may be taking the unique key
 ├── RunNotFound               no run has this id
 ├── ScheduleNotFound          no schedule has this id
 ├── ScheduleDeclared          code declares this schedule: change it there
@@ -22,9 +23,11 @@ LodgerError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 SHOWN_VALUE_LENGTH: Final = 200
+SHOWN_KEYS: Final = 5
 
 
 class LodgerError(Exception):
@@ -92,6 +95,19 @@ class UniqueConflict(LodgerError):
         self.key = key
         self.holder = holder
         self.status = status
+
+
+class UniqueTimeout(LodgerError, TimeoutError):
+    """Whether the unique key is free is up to a transaction that has not ended: nothing was enqueued, try again.
+
+    In a transaction of the app's on PostgreSQL this ends it, as every error of the server's does.
+    """
+
+    def __init__(self, keys: Sequence[str], seconds: float) -> None:
+        """Name the ``keys`` that were asked for and how long they were waited for."""
+        shown = ", ".join(map(repr, keys[:SHOWN_KEYS])) + (", …" if len(keys) > SHOWN_KEYS else "")
+        super().__init__(f"unique key {shown}: a transaction that has not ended within {seconds:g} s may be taking it")
+        self.keys = tuple(keys)
 
 
 class RunNotFound(LodgerError, LookupError):

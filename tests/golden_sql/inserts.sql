@@ -94,11 +94,8 @@ VALUES (:id_0, :job_0, :queue_0, :claim_rank_0, :max_attempts_0, :on_crash_0, :a
   (:id_1, :job_1, :queue_1, :claim_rank_1, :max_attempts_1, :on_crash_1, :args_1, 'SCHEDULED', NULL, COALESCE(:run_at_1, ((CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000) + :delay_us_1)), NULL, :options_1, :meta_1, :tags_1, :unique_slot_1, :unique_scope_1, ((CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000) + :window_us_1), ((CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000) + :expires_us_1), COALESCE(:run_at_1, ((CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000) + :delay_us_1)))
 ON CONFLICT DO NOTHING;
 
--- is_there: postgresql, sqlite
+-- is_there: postgresql, mysql, sqlite
 SELECT 1 FROM lodger_run WHERE id = :id;
-
--- is_there: mysql
-SELECT 1 FROM lodger_run WHERE id = :id LOCK IN SHARE MODE;
 
 -- replace_waiting: postgresql
 UPDATE lodger_run SET
@@ -121,8 +118,8 @@ UPDATE lodger_run SET
   status = CASE WHEN status IN ('SUCCEEDED', 'FAILED') THEN status ELSE 'CANCELLED' END
 WHERE id = :id AND status <> 'RUNNING';
 
--- unique_holder: postgresql, sqlite
+-- unique_holder: postgresql, mysql, sqlite
 SELECT id, status FROM lodger_run WHERE unique_slot = :slot;
 
--- unique_holder: mysql
+-- unique_holder_now: mysql
 SELECT id, status FROM lodger_run WHERE unique_slot = :slot LOCK IN SHARE MODE;

@@ -48,7 +48,7 @@ CREATE TABLE IF NOT EXISTS lodger_run (
   KEY lodger_run_ready (ready_queue, claim_rank, run_at, id, job),
   KEY lodger_run_scheduled (scheduled_at),
   KEY lodger_run_owner (owner),
-  UNIQUE KEY lodger_run_unique (unique_slot),
+  UNIQUE KEY lodger_run_unique (unique_slot DESC),
   PRIMARY KEY (id)
 ) ENGINE=InnoDB;
 

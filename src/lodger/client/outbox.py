@@ -65,7 +65,7 @@ class Outbox:
         door: Any = open_door(tx, self._database)
         if door.is_async:
             raise TypeError("tx is async: use aenqueue")
-        inserted: list[Inserted] = door.run(inserts.insert(door.dialect, runs))
+        inserted: list[Inserted] = door.run(inserts.insert(door.dialect, runs, in_app=True))
         self._announce(runs)
         return inserted
 
@@ -74,7 +74,7 @@ class Outbox:
         door: Any = open_door(tx, self._database)
         if not door.is_async:
             return self.insert_in(tx, runs)
-        inserted: list[Inserted] = await door.run(inserts.insert(door.dialect, runs))
+        inserted: list[Inserted] = await door.run(inserts.insert(door.dialect, runs, in_app=True))
         self._announce(runs)
         return inserted
 

@@ -30,10 +30,11 @@ from lodger.store.url import DatabaseUrl, parse
 T = TypeVar("T")
 
 SQLITE_MINIMUM: Final = (3, 35, 0)
-BUSY_SECONDS: Final = 5.0
+WAIT_SECONDS: Final = 5
+"""How long a statement of Lodger's waits for somebody's lock, on every engine; what waited so long is tried again."""
 CONNECT_SECONDS: Final = 10
 BEGIN: Final[dict[DialectName, str]] = {
-    "postgresql": "BEGIN",
+    "postgresql": f"BEGIN; SET LOCAL lock_timeout = '{WAIT_SECONDS}s'",  # one round trip, and no trace in a pooler
     "mysql": "START TRANSACTION",
     "sqlite": "BEGIN IMMEDIATE",
 }
@@ -262,7 +263,7 @@ def _connect_args(dialect: DialectName) -> dict[str, Any]:
         case "mysql":
             return {"autocommit": True, "connect_timeout": CONNECT_SECONDS, "charset": "utf8mb4"}
         case "sqlite":
-            return {"isolation_level": None, "timeout": BUSY_SECONDS, "check_same_thread": False}
+            return {"isolation_level": None, "timeout": WAIT_SECONDS, "check_same_thread": False}
 
 
 def _set_up_postgresql(raw: Any, _record: Any) -> None:
@@ -276,6 +277,7 @@ def _set_up_mysql(raw: Any, _record: Any) -> None:
     cursor = raw.cursor()
     cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
     cursor.execute("SET SESSION time_zone = '+00:00', sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')")
+    cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {WAIT_SECONDS}")
     cursor.close()
 
 

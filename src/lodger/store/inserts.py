@@ -11,9 +11,12 @@ from functools import lru_cache
 from itertools import groupby
 from typing import Any, Final, Literal, TypeAlias
 
-from lodger.errors import UniqueConflict
+from lodger.errors import UniqueConflict, UniqueTimeout
 from lodger.model.run import Inserted, NewRun
 from lodger.model.unique import Unique
+from lodger.store.database import WAIT_SECONDS
+from lodger.store.faults import is_lock_timeout
+from lodger.store.patience import bounded
 from lodger.store.portions import portions
 from lodger.store.sql import DialectName, Statement, Terms, statement
 from lodger.store.steps import Step, Steps
@@ -48,12 +51,26 @@ LATER: Final = FULL | {"run_at": "timestamptz", "delay_us": "bigint"}
 FIELDS: Final[dict[Shape, dict[str, str]]] = {"plain": PLAIN, "ready": FULL, "scheduled": LATER}
 
 
-def insert(dialect: DialectName, runs: Sequence[NewRun]) -> Steps[list[Inserted]]:
+def insert(dialect: DialectName, runs: Sequence[NewRun], *, in_app: bool = False) -> Steps[list[Inserted]]:
     """Insert ``runs``; answer for each its id, or the holder of its unique key.
 
     Raises UniqueConflict for a key that is held when the run asked for that (``conflict="raise"``, or
-    ``"replace"`` and the holder is running).
+    ``"replace"`` and the holder is running), and UniqueTimeout when a transaction that may be taking it does
+    not end. ``in_app``: in a transaction of the app's, whose patience with locks is its own but for this.
     """
+    keys = [run.unique.key for run in runs if run.unique is not None]
+    steps = _insert(dialect, runs)
+    if not keys or dialect == "sqlite":  # SQLite's one writer waits as for everything else
+        return (yield from steps)
+    try:
+        return (yield from (bounded(dialect, steps) if in_app else steps))
+    except Exception as error:
+        if is_lock_timeout(dialect, error):
+            raise UniqueTimeout(keys, WAIT_SECONDS) from error
+        raise
+
+
+def _insert(dialect: DialectName, runs: Sequence[NewRun]) -> Steps[list[Inserted]]:
     yield from _insert_steps(dialect, runs)
     inserted: list[Inserted] = []
     for run in runs:
@@ -68,7 +85,10 @@ def _settle(dialect: DialectName, run: NewRun, unique: Unique) -> Steps[Inserted
     """Find out who holds the key of ``run`` and act on it."""
     holder, status = run.id, ""
     for _ in range(TRIES):
-        rows = yield Step(unique_holder, {"slot": unique.slot(run.job)}, answers=True)
+        slot = {"slot": unique.slot(run.job)}
+        rows = yield Step(unique_holder, slot, answers=True)
+        if dialect == "mysql" and not (rows and id_out(rows[0][0]) == run.id):
+            rows = yield Step(unique_holder_now, slot, answers=True)
         if rows:
             holder, status = id_out(rows[0][0]), rows[0][1]
         # Sent again after a lost commit reply, the run may long have let go of its key.
@@ -88,14 +108,27 @@ def _settle(dialect: DialectName, run: NewRun, unique: Unique) -> Steps[Inserted
 
 @statement
 def unique_holder(t: Terms) -> str:
-    """Who holds this unique slot."""
+    """Who holds this unique slot, as far as the transaction sees."""
+    return f"SELECT id, status FROM {t.run} WHERE unique_slot = :slot"
+
+
+@statement
+def unique_holder_now(t: Terms) -> str:
+    """Who holds this unique slot by now (MariaDB, MySQL).
+
+    In an app's transaction, REPEATABLE READ by default, this locks the gap before the slot too. So it is asked for
+    only after a conflict, whose INSERT has locked that gap already.
+    """
     return f"SELECT id, status FROM {t.run} WHERE unique_slot = :slot {t.latest()}"
 
 
 @statement
 def is_there(t: Terms) -> str:
-    """Whether a run with this id was ever inserted."""
-    return f"SELECT 1 FROM {t.run} WHERE id = :id {t.latest()}"
+    """Whether a run with this id was ever inserted, by an earlier transaction or this one.
+
+    Without a lock: where the id is not, that would be one on the gap that all new ids go into.
+    """
+    return f"SELECT 1 FROM {t.run} WHERE id = :id"
 
 
 @statement

@@ -11,7 +11,7 @@ from lodger.errors import InvalidInput
 from lodger.store.database import Database
 from lodger.store.doors.places import Place, accept, must_ask, where_am_i
 from lodger.store.sql import DialectName, ParamStyle, Statement
-from lodger.store.steps import Step, Steps
+from lodger.store.steps import Step, Steps, adrive, drive
 
 T = TypeVar("T")
 Bound: TypeAlias = Mapping[str, Any] | tuple[Any, ...]
@@ -58,13 +58,7 @@ class SyncDoor(_Base, ABC):
         if self._doubtful:
             self._doubtful = False
             accept(self._place, self._answer(Step(where_am_i, {}, answers=True)), self.database)
-        answer: Any = None
-        while True:
-            try:
-                step = steps.send(answer)
-            except StopIteration as end:
-                return end.value  # type: ignore[no-any-return]
-            answer = self._answer(step)
+        return drive(steps, self._answer)
 
     def _answer(self, step: Step) -> Any:
         sql, bound = self._bind(step.statement, step.params)
@@ -98,13 +92,7 @@ class AsyncDoor(_Base, ABC):
             self._doubtful = False
             answer = await self._answer(Step(where_am_i, {}, answers=True))
             await asyncio.to_thread(accept, self._place, answer, self.database)  # it may ask Lodger's own
-        answer = None
-        while True:
-            try:
-                step = steps.send(answer)
-            except StopIteration as end:
-                return end.value  # type: ignore[no-any-return]
-            answer = await self._answer(step)
+        return await adrive(steps, self._answer)
 
     async def _answer(self, step: Step) -> Any:
         sql, bound = self._bind(step.statement, step.params)

@@ -71,7 +71,9 @@ def _runs(t: Terms) -> str:
             f"KEY {t.tables.prefix}run_ready (ready_queue, claim_rank, run_at, id, job)",
             f"KEY {t.tables.prefix}run_scheduled (scheduled_at)",
             f"KEY {t.tables.prefix}run_owner (owner)",
-            f"UNIQUE KEY {t.tables.prefix}run_unique (unique_slot)",
+            # Descending puts the NULLs last: an app's transaction that met a held key has locked the gap before its
+            # entry, and each plain enqueue would have to put its NULL into that gap.
+            f"UNIQUE KEY {t.tables.prefix}run_unique (unique_slot DESC)",
         ]
     return table(d, t.run, parts, "id")
 
