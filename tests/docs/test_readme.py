@@ -16,6 +16,7 @@ from tests.docs.web import address_in, ask, text_of
 from tests.support.wait import wait_until
 
 README: Final = ROOT / "README.md"
+DOCUMENTS: Final = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 BLOCKS: Final = read_blocks(README)
 LINK: Final = re.compile(r"\]\(([^)#:]*)#?([^):]*)\)")
 TITLE: Final = re.compile(r"^#+ (.+)$", re.MULTILINE)
@@ -76,7 +77,7 @@ def test_each_block_is_of_a_kind_that_is_tested() -> None:
     assert not re.search(r"^    \S", text_of(README, BLOCKS), re.MULTILINE)  # no indented block
 
 
-@pytest.mark.parametrize("document", [README, *sorted((ROOT / "docs").glob("*.md"))], ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_links_lead_somewhere(document: Path) -> None:
     """To a file that is there, and to a heading that is in it."""
     wrong = []
