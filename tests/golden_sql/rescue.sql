@@ -56,10 +56,12 @@ SELECT id, job, fence, attempt, max_attempts, on_crash, crashes, cancel_requeste
 WHERE owner = :owner AND engine = :engine ORDER BY id;
 
 -- runs_of_worker: postgresql, mysql
-SELECT id, job, fence, attempt, lost, cancel_requested FROM lodger_run WHERE owner = :owner ORDER BY id FOR UPDATE;
+SELECT id, job, fence, attempt, lost, cancel_requested FROM lodger_run WHERE owner = :owner
+ORDER BY id FOR UPDATE SKIP LOCKED;
 
 -- runs_of_worker: sqlite
-SELECT id, job, fence, attempt, lost, cancel_requested FROM lodger_run WHERE owner = :owner ORDER BY id;
+SELECT id, job, fence, attempt, lost, cancel_requested FROM lodger_run WHERE owner = :owner
+ORDER BY id;
 
 -- silent_workers: postgresql
 SELECT id FROM lodger_worker WHERE dead_at IS NULL AND beat_at < statement_timestamp() - dead_after_us * interval '1 microsecond';

@@ -132,9 +132,14 @@ def bury_silent(t: Terms) -> str:
 
 @statement
 def runs_of_worker(t: Terms) -> str:
-    """Lock the runs that a worker held."""
+    """Lock the runs that a worker held.
+
+    Not those that an open transaction is ending (``complete_in`` on a host that froze): it would hold up the rescue
+    of all others. They are ownerless from now on, and looked at again with every sweep.
+    """
     return f"""
-SELECT id, job, fence, attempt, lost, cancel_requested FROM {t.run} WHERE owner = :owner ORDER BY id {t.for_update()}"""
+SELECT id, job, fence, attempt, lost, cancel_requested FROM {t.run} WHERE owner = :owner
+ORDER BY id {t.for_update(skip_locked=True)}"""
 
 
 @statement
