@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from lodger.placement.mode import ALLOWED as MODES
+from lodger.scheduler.mode import ALLOWED as SCHEDULE_MODES
 
 INTRODUCTION: Final = """\
 # Settings and defaults
@@ -27,6 +28,7 @@ VARIABLES: Final = {
     ),
     "EMBEDDED_JOB_WORKER": f"Whether a web process carries a worker. Allowed: {MODES}. Default: `auto`",
     "JOB_WORKER_ENABLED": "Another spelling of the same, `true` or `false`; may not contradict `EMBEDDED_JOB_WORKER`",
+    "EMBEDDED_SCHEDULE_DAEMON": f"Whether a web process fires schedules. Allowed: {SCHEDULE_MODES}. Default: `auto`",
     "LODGER_RUNTIME_DIR": (
         "Where the sockets are that wake an idle worker of the same host at once; default: the temporary directory. "
         "Without a usable one workers poll"
@@ -43,7 +45,7 @@ JOB: Final = {
     "timeout": "Seconds after which an attempt is stopped; up to 30 days",
     "executor": "`asyncio`, `thread` or `process`; not given: `asyncio` for `async def`, `thread` for `def`",
     "retry": "What happens after a failure; not given: `Retry()`, see below",
-    "on_crash": "`retry`, or `fail`: never run again what had begun when its process died",
+    "on_crash": "`retry`, or `fail`: don't run it again when its process was seen to die after it had begun",
     "memory_mb": "Memory ceiling in MB, for `executor='process'` only; not given: `LODGER_MEMORY_MB`",
     "tags": "Up to 20 texts that are stored with each run",
 }
