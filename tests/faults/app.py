@@ -123,6 +123,18 @@ async def patient_on_loop(run: Run[Res], path: str) -> str:
     return "seen"
 
 
+@lodger.job(retry=AGAIN)
+def saving(run: SyncRun[Res], path: str) -> int:
+    """Save all the time until the file `path` is there; return what was last saved."""
+    count = 0
+    with told(run):
+        while not _exists(path):
+            count += 1
+            run.save({"saved": count})
+            time.sleep(0.02)
+    return count
+
+
 def _wait_for(run: SyncRun[Res], path: str) -> str:
     run.save({"fence": run.fence, "before": run.checkpoint})
     while not _exists(path):
