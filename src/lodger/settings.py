@@ -54,6 +54,13 @@ class Settings:
         86400,
     )
     sweep_seconds: float = setting(15.0, "LODGER_SWEEP_SECONDS", "How often workers look for dead ones", 0.05, 3600)
+    takeover_seconds: float = setting(
+        30.0,
+        "LODGER_TAKEOVER_SECONDS",
+        "Time after a separate worker left in order (a deploy) until the embedded one takes over (mode auto)",
+        0,
+        3600,
+    )
     poll_seconds: float = setting(
         0.0,
         "LODGER_POLL_SECONDS",

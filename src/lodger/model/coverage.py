@@ -99,6 +99,14 @@ class Waiting:
         return self.queue, self.job
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Look:
+    """What one look at the database shows: who is there, and what waits."""
+
+    workers: tuple[SeenWorker, ...] = ()
+    waiting: tuple[Waiting, ...] = ()
+
+
 LackKind: TypeAlias = Literal["gone", "stopping", "environment", "queue", "engine", "job", "yields"]
 NEAREST: Final[tuple[LackKind, ...]] = ("gone", "stopping", "environment", "queue", "engine", "job", "yields")
 """From far to near: the nearest worker's lack is the one worth mending."""
@@ -181,13 +189,15 @@ def is_yielded(pair: Pair, yields: frozenset[Pair]) -> bool:
     return pair in yields or (ANY_QUEUE, pair[1]) in yields
 
 
-def not_claiming(worker: SeenWorker, waiting: Iterable[Waiting], environment: str) -> Waiting | None:
+def not_claiming(
+    worker: SeenWorker, waiting: Iterable[Waiting], environment: str, claim_seconds: float = CLAIM_SECONDS
+) -> Waiting | None:
     """Return the oldest work that ``worker`` should have claimed and did not: it beats but does not claim.
 
-    It is no fault of a worker that claimed recently, has no free slot in any engine, or has not beaten since the work
-    became old: what it claimed would not be told yet.
+    It is no fault of a worker that claimed within ``claim_seconds``, has no free slot in any engine, or has
+    not beaten since the work became old: what it claimed would not be told yet.
     """
-    if worker.claim_seconds is not None and worker.claim_seconds <= CLAIM_SECONDS:
+    if worker.claim_seconds is not None and worker.claim_seconds <= claim_seconds:
         return None
     if all(engine.full for engine in worker.engines):
         return None

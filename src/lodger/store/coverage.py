@@ -6,7 +6,7 @@ import json
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from lodger.model.coverage import EngineState, SeenWorker, Waiting
+from lodger.model.coverage import EngineState, Look, SeenWorker, Waiting
 from lodger.store.claims import queues_with_work
 from lodger.store.database import Conn
 from lodger.store.fragments import is_silent
@@ -16,6 +16,11 @@ from lodger.store.values import id_out, microseconds, time_out
 REMEMBERED_SECONDS: Final = 600.0
 """How long a dead worker is still seen: whether it left in order decides how soon another takes over."""
 SAMPLE: Final = 1000
+
+
+def look(conn: Conn) -> Look:
+    """Return who is there and what waits at the heads of the queues: cheap enough for every few seconds."""
+    return Look(workers=tuple(workers(conn)), waiting=tuple(waiting_heads(conn)))
 
 
 def workers(conn: Conn, remembered_seconds: float = REMEMBERED_SECONDS) -> list[SeenWorker]:
