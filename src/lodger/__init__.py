@@ -13,6 +13,8 @@ from lodger.errors import (
     RunCancelled,
     RunFailed,
     RunNotFound,
+    ScheduleDeclared,
+    ScheduleNotFound,
     SchemaError,
     UniqueConflict,
     WrongStatus,
@@ -21,7 +23,9 @@ from lodger.model.answers import Cancel, Interrupted, RetryAfter, Snooze
 from lodger.model.middleware import Middleware
 from lodger.model.retry import Retry
 from lodger.model.run import Attempt, LogLine, Progress, RunError, RunRecord
+from lodger.model.schedule import ScheduleRecord
 from lodger.model.status import Status
+from lodger.model.timetable import Cron, Every
 from lodger.model.unique import Unique
 from lodger.worker.context import Run, SyncRun
 
@@ -32,6 +36,8 @@ __all__ = [
     "Call",
     "Cancel",
     "ConfigurationError",
+    "Cron",
+    "Every",
     "Interrupted",
     "InvalidInput",
     "Job",
@@ -52,6 +58,9 @@ __all__ = [
     "RunHandle",
     "RunNotFound",
     "RunRecord",
+    "ScheduleDeclared",
+    "ScheduleNotFound",
+    "ScheduleRecord",
     "SchemaError",
     "Snooze",
     "Status",

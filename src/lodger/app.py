@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
+import sys
 import typing
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
@@ -15,6 +16,7 @@ from lodger import settings as settings_module
 from lodger.client.handle import RunHandle
 from lodger.client.job import Call, Job, NamedJob
 from lodger.client.options import Options, checked_options
+from lodger.client.schedules import ScheduleDesk, Scheduling
 from lodger.errors import InvalidInput
 from lodger.model.arguments import POSITIONAL, Arguments, Result
 from lodger.model.job import NAME, ExecutorName, JobSpec, Registry, checked_name, checked_retry, checked_tags
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from lodger.client.gateway import Gateway
     from lodger.client.outbox import Outbox
     from lodger.placement.embedded import Embedded
+    from lodger.scheduler.declarer import WebDeclarer
     from lodger.store.database import Database
     from lodger.wake.announcer import Announcer
 
@@ -57,8 +60,8 @@ class JobDecorator(typing.Protocol):
     def __call__(self, function: Callable[P, R]) -> Job[P, R, Callable[P, R]]: ...
 
 
-class Lodger:
-    """Registers jobs, enqueues runs, carries the embedded worker.
+class Lodger(Scheduling):
+    """Registers jobs and schedules, enqueues runs, carries the embedded worker.
 
     ``url``: the database; else DATABASE_URL. ``app``: where this object is, as package.module:name, so that
     worker processes can import it; else LODGER_APP. ``imports``: modules that declare more jobs. Further
@@ -244,6 +247,9 @@ class Lodger:
 
         return migrations.migrate(self.database)
 
+    def _open_schedules(self) -> tuple[ScheduleDesk, Gateway]:
+        return ScheduleDesk(self.database, self._announcer), self._gateway
+
     # the database and the embedded worker
 
     @property
@@ -299,6 +305,7 @@ class Lodger:
         async def wrapped(app: AppT) -> AsyncIterator[Any]:
             worker = self._embedded()
             worker.start()
+            declarer = self._declarer()
             try:
                 if inner is None:
                     yield None
@@ -308,7 +315,7 @@ class Lodger:
             finally:
                 import asyncio  # half of the import time of a process that has no loop
 
-                await asyncio.to_thread(self._end, worker)
+                await asyncio.to_thread(self._end, worker, declarer)
 
         return wrapped
 
@@ -317,14 +324,31 @@ class Lodger:
         """Carry the embedded worker around a block: for WSGI servers and scripts."""
         worker = self._embedded()
         worker.start()
+        declarer = self._declarer()
         try:
             yield
         finally:
-            self._end(worker)
+            self._end(worker, declarer)
 
-    def _end(self, worker: Embedded) -> None:
+    def _end(self, worker: Embedded, declarer: WebDeclarer | None) -> None:
+        if declarer is not None:
+            declarer.stop()
         worker.stop()
         self.close()
+
+    def _declarer(self) -> WebDeclarer | None:
+        """Begin to write the schedules of this web process, so that they are seen though no worker ever starts."""
+        from lodger.worker.spawn import INSIDE_WORKER
+
+        schedules = list(self.registry.schedules.values())
+        if not schedules or not self.url or INSIDE_WORKER in os.environ or "pytest" in sys.modules:
+            return None
+        from lodger.scheduler.declarer import WebDeclarer
+        from lodger.store.database import Database
+
+        declarer = WebDeclarer(Database(self.url, tables=self.database.tables, pool_size=1), schedules)
+        declarer.start()
+        return declarer
 
     def _embedded(self) -> Embedded:
         from lodger.placement.embedded import Embedded

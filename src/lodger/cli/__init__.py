@@ -26,11 +26,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     from lodger import __version__
-    from lodger.cli import migrate, worker
+    from lodger.cli import migrate, scheduler, schedules, worker
 
     parser = argparse.ArgumentParser(prog="lodger", description="Background jobs on the app's own SQL database.")
     parser.add_argument("--version", action="version", version=f"lodger {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     worker.add(commands)
+    scheduler.add(commands)
+    schedules.add(commands)
     migrate.add(commands)
     return parser

@@ -10,6 +10,9 @@ from typing import Any
 
 from lodger import settings as settings_module
 from lodger.placement.launch import make_supervisor
+from lodger.scheduler.daemon import make_daemon
+from lodger.store.database import Database
+from lodger.store.sql import Tables
 from lodger.store.url import parse
 
 
@@ -20,6 +23,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--queues", help="comma-separated; default all")
     parser.add_argument("--concurrency", type=int, help="runs that one process executes at once (default 20)")
     parser.add_argument("--processes", type=int, help="engine processes (default 1)")
+    parser.add_argument("--no-schedules", action="store_true", help="leave firing schedules to others")
     parser.set_defaults(run=run)
 
 
@@ -38,11 +42,19 @@ def run(options: argparse.Namespace) -> int:
     url = os.environ.get("DATABASE_URL", "")
     shown = parse(url)
     supervisor = make_supervisor("separate", settings, url)
+    if not options.no_schedules:
+        database = Database(url, tables=Tables(settings.prefix, settings.schema or None), pool_size=2)
+        supervisor.carry(make_daemon(settings, database))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: supervisor.request_stop())
     logging.getLogger("lodger.placement").info(
-        "role=worker placement=separate queues=%s database=%s pid=%d signals=SIGTERM and SIGINT drain",
-        *(",".join(settings.queues) or "all", shown.dialect, os.getpid()),
+        "role=%s placement=separate queues=%s database=%s pid=%d signals=SIGTERM and SIGINT drain",
+        *(
+            "worker" if options.no_schedules else "worker+scheduler",
+            ",".join(settings.queues) or "all",
+            shown.dialect,
+            os.getpid(),
+        ),
     )
     supervisor.run()
     return 0

@@ -1,0 +1,52 @@
+"""What an app declares, found out in a process of its own: ``python -m lodger.worker.declared <fd>``.
+
+The schedule daemon runs no user code. It has the app imported here once, is told the schedules as plain values, and
+this process ends.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Final
+
+from lodger.errors import LodgerError
+from lodger.model.schedule import ScheduleSpec
+from lodger.worker.loading import load_app
+from lodger.worker.spawn import accept, kill_session, spawn
+
+MODULE: Final = "lodger.worker.declared"
+
+
+class NotDeclared(LodgerError):
+    """The app could not be imported."""
+
+
+def declared_by(app: str, path: list[str]) -> list[ScheduleSpec]:
+    """Return the schedules of the app at ``app`` (package.module:name). Raises NotDeclared."""
+    process, channel = spawn(MODULE, {"app": app, "path": path}, new_session=True)
+    try:
+        told = channel.recv()
+    except EOFError:
+        told = {"error": f"its process ended with {process.wait()} while it was imported"}
+    finally:
+        channel.close()
+        process.wait()
+        kill_session(process.pid)
+    if "error" in told:
+        raise NotDeclared(f"{app} can't be imported: {told['error']}")
+    return [ScheduleSpec.from_json(values) for values in told["schedules"]]
+
+
+def main() -> None:
+    """Import, tell, end."""
+    channel, first = accept(sys.argv)
+    try:
+        app: Any = load_app(first["app"], first["path"])
+        told: dict[str, Any] = {"schedules": [spec.to_json() for spec in app.registry.schedules.values()]}
+    except Exception as error:  # noqa: BLE001 - told to the daemon, which says it to people
+        told = {"error": f"{type(error).__name__}: {error}"}
+    channel.send(told)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,19 @@
+"""An app with a schedule every second for each name in TEST_SCHEDULES."""
+
+from __future__ import annotations
+
+import os
+
+from lodger import Every, Lodger
+
+lodger = Lodger(app="tests.scheduler.app:lodger")
+
+
+@lodger.job()
+def tick(name: str) -> str:
+    """Say which schedule this is for."""
+    return name
+
+
+for name in os.environ.get("TEST_SCHEDULES", "").split():
+    lodger.schedule(tick.call(name), Every(seconds=1), id=name)
