@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
+from lodger.model.coverage import Pair
 from lodger.worker.flight import Manifest, Recorder
 from lodger.worker.spawn import exit_text, kill_group, kill_session, spawn
 
@@ -36,6 +37,9 @@ class EngineHandle(Protocol):
     def drain(self) -> None:
         """Ask it to end in order."""
 
+    def yield_pairs(self, pairs: frozenset[Pair]) -> None:
+        """Have it claim none of these (queue, job) any more; said again with the same pairs it does nothing."""
+
     def manifest(self) -> Manifest | None:
         """Return, after its death, which runs it was executing; None when nothing can tell."""
 
@@ -60,6 +64,8 @@ class ProcessEngine:
         self.started = time.monotonic()
         self.error: str | None = None
         self._active = 0
+        self._full = False
+        self._yields: frozenset[Pair] = frozenset()
         self._claimed = False
         self._last_tick = self.started
         self._gone = False
@@ -87,6 +93,7 @@ class ProcessEngine:
             case "tick":
                 self._last_tick = time.monotonic()
                 self._active = message["active"]
+                self._full = message["full"]
                 self._claimed = self._claimed or message["claimed"]
             case "failed":
                 self.error = message["error"]
@@ -114,6 +121,12 @@ class ProcessEngine:
         """Ask it to end in order."""
         self._channel.send({"t": "drain"})
 
+    def yield_pairs(self, pairs: frozenset[Pair]) -> None:
+        """Tell it what to leave to others, if that is new."""
+        if pairs != self._yields:
+            self._yields = pairs
+            self._channel.send({"t": "yield", "pairs": sorted(pairs)})
+
     def kill(self) -> None:
         """Kill the process and its session."""
         kill_group(self.process.pid)
@@ -133,6 +146,7 @@ class ProcessEngine:
             "pid": self.process.pid,
             "state": state,
             "active": self._active,
+            "full": self._full,
             "error": self.error,
         }
 
@@ -176,6 +190,10 @@ class ThreadEngine:
         """Ask it to end in order."""
         self._engine.drain()
 
+    def yield_pairs(self, pairs: frozenset[Pair]) -> None:
+        """Tell it what to leave to others."""
+        self._engine.yield_pairs(pairs)
+
     def manifest(self) -> Manifest | None:
         """Nothing is recorded: it is the web server's process, and who reads this is alive."""
         return None
@@ -191,5 +209,11 @@ class ThreadEngine:
 
     def describe(self) -> dict[str, Any]:
         """Return its state for the worker's row."""
-        state = "running" if self.ready else "starting"
-        return {"number": self.number, "pid": None, "state": state, "active": self._engine.active, "error": self.error}
+        return {
+            "number": self.number,
+            "pid": None,
+            "state": "running" if self.ready else "starting",
+            "active": self._engine.active,
+            "full": self._engine.full,
+            "error": self.error,
+        }

@@ -22,6 +22,7 @@ from multiprocessing.connection import wait
 from typing import Any, Final, Protocol
 
 from lodger.errors import LodgerError
+from lodger.model.coverage import Pair
 from lodger.model.ids import new_id
 from lodger.settings import Settings
 from lodger.store import migrations, workers
@@ -80,6 +81,8 @@ class Supervisor:
         self._engines: list[EngineHandle] = []
         self._numbers = 0
         self._quick_deaths = 0
+        self._last_death = ""
+        self._yields: frozenset[Pair] = frozenset()
         self._start_after = 0.0
         self._confirmed = 0.0
         self._next_beat = 0.0
@@ -112,6 +115,10 @@ class Supervisor:
     def carry(self, companion: Companion) -> None:
         """Start and stop this together with the worker. Call it before ``start`` or ``run``."""
         self._companions.append(companion)
+
+    def yield_pairs(self, pairs: frozenset[Pair]) -> None:
+        """Leave these (queue, job) to other workers, from the next turn on. Any thread, also before ``start``."""
+        self._yields = pairs
 
     def request_stop(self) -> None:
         """Begin to drain; returns at once. Safe to call from a signal handler, and twice."""
@@ -192,6 +199,8 @@ class Supervisor:
                 connections[ready].hear()
         self._bury_the_dead()
         self._start_missing()
+        for engine in self._engines:
+            engine.yield_pairs(self._yields)
         if clock() >= self._next_beat:
             self._beat()
         if clock() >= self._next_sweep:
@@ -234,6 +243,7 @@ class Supervisor:
         self._quick_deaths = 0 if lived > SETTLED_SECONDS else self._quick_deaths + 1
         pause = 0.0 if self._quick_deaths == 0 else min(0.5 * 2**self._quick_deaths, MAX_BACKOFF_SECONDS)
         self._start_after = clock() + pause
+        self._last_death = f"{how} ({engine.error})" if engine.error else how
         logger.error(
             "engine %d ended after %.0f s: %s%s; a new one starts in %.0f s",
             *(engine.number, lived, how, f" ({engine.error})" if engine.error else "", pause),
@@ -245,7 +255,7 @@ class Supervisor:
             self._give_up("no beat was confirmed in time")
             return
         jobs = sorted({name for engine in self._engines for name in engine.jobs})
-        state = [engine.describe() for engine in self._engines]
+        state = self._describe_engines()
         claimed = any([engine.take_claimed() for engine in self._engines])  # noqa: C419 - ask all of them
         alive = False
         with self._database.connect() as conn:
@@ -256,6 +266,16 @@ class Supervisor:
             self._confirmed = clock()
         else:
             self._give_up("it was declared dead")
+
+    def _describe_engines(self) -> list[dict[str, Any]]:
+        """Return the engines' states for the worker's row, those included that died and wait for their restart."""
+        told = [engine.describe() for engine in self._engines]
+        for number in range(len(told), self._plan.engines):
+            lost = {"number": self._numbers + number + 1, "pid": None, "state": "restarting", "active": 0}
+            told.append({**lost, "full": False, "error": self._last_death or None})
+        settled = time.monotonic() - max((engine.started for engine in self._engines), default=0) > SETTLED_SECONDS
+        deaths = 0 if settled and len(self._engines) == self._plan.engines else self._quick_deaths
+        return [{**one, "deaths": deaths, "yields": sorted(self._yields)} for one in told]
 
     def _give_up(self, why: str) -> None:
         """Our runs belong to others: end the engines at once, begin anew under another id."""
@@ -289,6 +309,7 @@ class Supervisor:
         """Let the engines end in order, kill what does not, leave."""
         assert self._stop_at is not None
         os.read(self._wake_read, 1)
+        self._next_beat = 0.0  # say at once that we leave in order: others count the time from then
         for engine in self._engines:
             engine.drain()
         while clock() < self._stop_at and any(engine.death() is None for engine in self._engines):

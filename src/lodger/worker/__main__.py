@@ -40,6 +40,8 @@ def main() -> None:
         channel.send({"t": "failed", "error": f"{type(error).__name__}: {error}", "trace": traceback.format_exc()})
         _leave(EXIT_START_FAILED)
     signal.signal(signal.SIGTERM, lambda *_: engine.drain())
+    while channel.connection.poll() and _obey(channel, engine):  # what to leave to others, before the first claim
+        pass
     channel.send({"t": "ready", "jobs": engine.jobs})
     threading.Thread(target=_listen, args=(channel, engine), name="lodger-supervisor", daemon=True).start()
     threading.Thread(target=_tick, args=(channel, engine), name="lodger-tick", daemon=True).start()
@@ -80,22 +82,33 @@ def _be_a_guest(first: dict[str, Any]) -> None:
 
 
 def _listen(channel: Channel, engine: Engine) -> None:
-    while True:
-        try:
-            message = channel.recv()
-        except EOFError:
+    while _obey(channel, engine):
+        pass
+
+
+def _obey(channel: Channel, engine: Engine) -> bool:
+    """Wait for an order of the supervisor and do it; False when it is gone."""
+    try:
+        message = channel.recv()
+    except EOFError:
+        engine.drain()
+        return False
+    match message["t"]:
+        case "drain":
             engine.drain()
-            return
-        if message["t"] == "drain":
-            engine.drain()
-        elif message["t"] == "abandon":
+        case "abandon":
             engine.abandon()
+        case "yield":
+            engine.yield_pairs(frozenset((queue, job) for queue, job in message["pairs"]))
+    return True
 
 
 def _tick(channel: Channel, engine: Engine) -> None:
     """Tell the supervisor once a second that we move, and what we do."""
     last_claim = 0.0
-    while channel.send({"t": "tick", "active": engine.active, "claimed": engine.last_claim > last_claim}):
+    while channel.send(
+        {"t": "tick", "active": engine.active, "full": engine.full, "claimed": engine.last_claim > last_claim}
+    ):
         last_claim = engine.last_claim
         time.sleep(TICK_SECONDS)
 

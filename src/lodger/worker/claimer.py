@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from lodger.model.coverage import Pair, is_yielded
 from lodger.model.run import ClaimedRun
 from lodger.store import claims
 from lodger.store.database import Conn
@@ -32,6 +33,8 @@ class Claimer:
         self._next_poll = 0.0
         self._quick = 0
         self.last_claim = 0.0
+        self.yields: frozenset[Pair] = frozenset()
+        """What is left to other workers; set from any thread."""
 
     def heard(self, queues: Iterable[str]) -> None:
         """Somebody says that these queues have work; their transaction may be about to commit: look quickly."""
@@ -96,8 +99,13 @@ class Claimer:
         got: list[ClaimedRun] = []
         for jobs, room in free.items():
             limit = min(room, share - len(got))
-            if limit > 0:
-                more = claims.claim(conn, worker=self._worker, engine=self._engine, queue=queue, jobs=jobs, limit=limit)
+            ours = self._ours(queue, jobs)
+            if limit > 0 and ours:
+                more = claims.claim(conn, worker=self._worker, engine=self._engine, queue=queue, jobs=ours, limit=limit)
                 free[jobs] = room - len(more)
                 got += more
         return got
+
+    def _ours(self, queue: str, jobs: tuple[str, ...]) -> tuple[str, ...]:
+        yields = self.yields
+        return tuple(job for job in jobs if not is_yielded((queue, job), yields)) if yields else jobs

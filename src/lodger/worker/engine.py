@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lodger.failpoints import failpoint
+from lodger.model.coverage import Pair
 from lodger.model.job import Registry
 from lodger.model.outcome import Cancelled, Ending, Expired, Outcome, OutcomeKind, Stopped, Unstarted, decide
 from lodger.model.run import ClaimedRun
@@ -127,6 +128,11 @@ class Engine:
         return len(self._slots.active)
 
     @property
+    def full(self) -> bool:
+        """Return whether some of its jobs find no free slot, so that not claiming is no fault."""
+        return self._slots.free() <= 0 or self._slots.processes_full
+
+    @property
     def last_claim(self) -> float:
         """Return the monotonic time of the last claim that found something; 0: never."""
         return self._claimer.last_claim
@@ -134,6 +140,12 @@ class Engine:
     def drain(self) -> None:
         """Claim nothing more, give running jobs their grace, then end."""
         self._drain_wanted = True
+        self._news.set()
+
+    def yield_pairs(self, pairs: frozenset[Pair]) -> None:
+        """Leave these (queue, job) to other workers; what is under way goes on."""
+        self._claimer.yields = pairs
+        self._look_again = True
         self._news.set()
 
     def abandon(self) -> None:
