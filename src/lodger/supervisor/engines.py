@@ -177,6 +177,7 @@ class ThreadEngine:
         except Exception as error:  # noqa: BLE001 - told by the supervisor
             self.error = f"{type(error).__name__}: {error}"
         finally:
+            self._engine.close()
             self._ended = True
 
     def hear(self) -> None:

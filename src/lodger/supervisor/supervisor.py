@@ -146,6 +146,7 @@ class Supervisor:
         for companion in self._companions:
             companion.stop()
         self._announcer.close()
+        self._database.dispose()
 
     def _guarded(self, step: Callable[[], None]) -> bool:
         """Do one step; trouble is logged and waited out, it never ends the supervisor."""

@@ -176,6 +176,10 @@ class Engine:
         self._crew.stop()
         self._announcer.close()
 
+    def close(self) -> None:
+        """Close its connections, where the process goes on after it (thread placement)."""
+        self._database.dispose()
+
     def _is_over(self) -> bool:
         if self._abandoned:
             return self._drop_everything()
