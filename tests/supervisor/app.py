@@ -1,6 +1,9 @@
-"""Two jobs to tell apart, importable as `tests.supervisor.app:lodger`."""
+"""Jobs to tell apart, importable as `tests.supervisor.app:lodger`."""
 
 from __future__ import annotations
+
+import asyncio
+from pathlib import Path
 
 from lodger import Lodger
 
@@ -15,3 +18,10 @@ async def alpha() -> str:
 @lodger.job(executor="process")
 def beta() -> str:
     return "beta"
+
+
+@lodger.job()
+async def patient(path: str) -> None:
+    """Go on until the file is there."""
+    while not Path(path).exists():  # noqa: ASYNC110, ASYNC240 - the job waits for a flag of its test
+        await asyncio.sleep(0.02)

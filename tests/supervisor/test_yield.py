@@ -18,7 +18,7 @@ from lodger.placement.launch import Placement, make_supervisor
 from lodger.store import coverage
 from lodger.store.database import Database
 from lodger.supervisor.supervisor import Supervisor
-from tests.supervisor.app import alpha, beta
+from tests.supervisor.app import alpha, beta, patient
 from tests.supervisor.app import lodger as app
 from tests.support.wait import wait_until
 
@@ -79,7 +79,7 @@ def bench(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]
 def test_what_is_yielded_before_the_start_is_never_claimed(bench: Bench, placement: Placement) -> None:
     """One queue of a job, and another job in all queues; what is left runs.
 
-    Fails without `_ours` in the claimer, and in a child without the loop over waiting orders before its first claim.
+    Fails without `_ours` in the claimer.
     """
     left = bench.put(("media", alpha.name), ("default", beta.name), ("media", beta.name))
     ours = bench.put(("default", alpha.name), ("other", alpha.name))
@@ -92,9 +92,9 @@ def test_what_is_yielded_before_the_start_is_never_claimed(bench: Bench, placeme
 def test_pairs_are_left_and_taken_back_while_it_runs(bench: Bench) -> None:
     """Within a turn of the supervisor, without a restart of the engine.
 
-    Fails without the loop in `_turn`, and without `look_again` only after the next poll.
+    Fails without the loop in `_turn`.
     """
-    bench.start(poll_seconds=30)
+    bench.start()
     pid = bench.wait_ready().pid
     bench.wait_done(*bench.put(("media", alpha.name)))
     supervisor = bench.supervisor
@@ -132,12 +132,20 @@ def test_an_app_that_does_not_start_is_told_as_crash_looping(bench: Bench) -> No
     assert not seen.jobs
 
 
-def test_leaving_is_told_at_once(bench: Bench) -> None:
-    """Not with the next beat: how long others wait before they take over is counted from then."""
-    bench.start("separate", beat_seconds=25, dead_after_seconds=60)
+def test_leaving_is_told_at_once(bench: Bench, tmp_path: Path) -> None:
+    """While it drains, not with the next beat: how long others wait before they take over is counted from then.
+
+    Fails without the beat at the begin of `_drain`.
+    """
+    flag = tmp_path / "flag"
+    bench.start("separate", beat_seconds=25, dead_after_seconds=60, grace_seconds=30)
     bench.wait_ready()
+    held = bench.lodger.by_name(patient.name).enqueue(str(flag))
+    wait_until(lambda: bench.status(held.id) == "RUNNING", 30, "a run to wait for")
     supervisor = bench.supervisor
     assert supervisor is not None
     supervisor.request_stop()
     seen = wait_until(lambda: (one := bench.seen()) and one.stopping_seconds is not None and one, 5, "its last word")
-    assert seen.beat_seconds < 5
+    assert seen.is_live
+    flag.touch()
+    bench.wait_done(held.id)
