@@ -33,6 +33,11 @@ class Config:
             folder.mkdir(parents=True, exist_ok=True)
 
 
+def report_seconds() -> float:
+    """How often the storage is measured: DATING_REPORT_SECONDS, an hour by default."""
+    return float(os.environ.get("DATING_REPORT_SECONDS", "3600"))
+
+
 @cache
 def config() -> Config:
     """Read DATABASE_URL, DATING_DATA (a folder) and DATING_MAX_UPLOAD_MB (default 200)."""

@@ -3,11 +3,11 @@
 import shutil
 from pathlib import Path
 
-from examples.dating import media, preview
-from examples.dating.config import config
+from examples.dating import media, preview, upkeep
+from examples.dating.config import config, report_seconds
 from examples.dating.media import MediaInfo, UnreadableMedia
-from examples.dating.tables import ProfileVideo, reading, writing
-from lodger import Cancel, Interrupted, Lodger, Retry, SyncRun
+from examples.dating.tables import ProfileVideo, finishing, reading, writing
+from lodger import Cancel, Cron, Every, Interrupted, Lodger, Retry, SyncRun
 
 lodger = Lodger(app="examples.dating.jobs:lodger")
 
@@ -55,6 +55,32 @@ def transcode_preview(run: SyncRun[None], video_id: int) -> str:
         if video is not None:
             video.preview_ready = True
     return target.name
+
+
+@lodger.job()
+def match_digest(run: SyncRun[None]) -> None:
+    """Pick tonight's matches. The pairs and the run's success are one commit: no night has half a list, or two."""
+    night = run.meta["schedule"]["instant"][:10]  # the one it is for, also when it is made up for later
+    with finishing() as session, run.complete_in(session) as done:
+        done(f"{upkeep.match_members(session, night)} pairs for {night}")
+
+
+@lodger.job()
+def expire_sessions() -> int:
+    """Forget sign-ins that are over."""
+    return upkeep.expire_sign_ins()
+
+
+@lodger.job()
+def storage_report() -> dict[str, dict[str, int]]:
+    """Measure the site's folders; the page behind the scenes shows the result."""
+    return upkeep.measure()
+
+
+# Any worker fires them, however many there are; `lodger schedules` lists them.
+lodger.schedule(match_digest, Cron("0 3 * * *", timezone="Europe/Berlin"), id="match-digest", overlap="skip")
+lodger.schedule(expire_sessions, Every(minutes=1), id="expire-sessions", misfire="skip")
+lodger.schedule(storage_report, Every(seconds=report_seconds()), id="storage-report", overlap="skip")
 
 
 def _parts_done(run: SyncRun[None], parts: Path) -> int:

@@ -62,9 +62,17 @@ class Stand:
         self._earlier_output = ""
 
     def migrate(self) -> None:
-        done = subprocess.run([LODGER, "migrate"], env=self._env, cwd=ROOT, capture_output=True, text=True, check=False)
+        self.lodger("migrate")
+
+    def lodger(self, *arguments: str) -> str:
+        """Run a command as an operator would, on the site's database; return what it prints."""
+        done = subprocess.run(
+            [LODGER, *arguments], env=self._env, cwd=ROOT, capture_output=True, text=True, check=False
+        )
         if done.returncode != 0:
-            raise DemoError(f"lodger migrate ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+            what = " ".join(["lodger", *arguments])
+            raise DemoError(f"{what} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+        return done.stdout
 
     def start(self) -> None:
         """Start the services and wait until the site answers."""
@@ -126,7 +134,7 @@ def _commands(options: Options, port: int) -> dict[str, list[str]]:
 def _environment(options: Options, data: Path, url: str) -> dict[str, str]:
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     # What the services put into the temporary folder then goes with the data.
-    temporary = {"TMPDIR": str(data)} if options.temporary else {}
+    temporary = {"TMPDIR": str(data), "DATING_REPORT_SECONDS": "2"} if options.temporary else {}
     return (
         os.environ
         | temporary

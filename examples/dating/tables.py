@@ -59,6 +59,16 @@ class ProfileVideo(Base):
     user: Mapped[User] = relationship(back_populates="videos")
 
 
+class Match(Base):
+    """Somebody picked for a member; made anew each night."""
+
+    __tablename__ = "dating_match"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("dating_user.id"), primary_key=True)
+    other_id: Mapped[int] = mapped_column(ForeignKey("dating_user.id"), primary_key=True)
+    day: Mapped[str] = mapped_column(String(10))
+
+
 def create_tables() -> None:
     with engine().execution_options(**{_WRITES: True}).begin() as connection:
         Base.metadata.create_all(connection)
@@ -75,6 +85,13 @@ def reading() -> Iterator[Session]:
 def writing() -> Iterator[Session]:
     """One transaction: committed at the end of the block, rolled back if the block raises."""
     with Session(engine().execution_options(**{_WRITES: True}), expire_on_commit=False) as session, session.begin():
+        yield session
+
+
+@contextmanager
+def finishing() -> Iterator[Session]:
+    """A transaction that somebody else commits: `run.complete_in`."""
+    with Session(engine().execution_options(**{_WRITES: True})) as session:
         yield session
 
 

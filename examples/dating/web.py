@@ -11,7 +11,7 @@ from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from examples.dating import accounts, uploads, views
+from examples.dating import accounts, behind, uploads, views
 from examples.dating.config import config
 from examples.dating.guard import Guard
 from examples.dating.jobs import lodger
@@ -145,6 +145,16 @@ def preview(video_id: int) -> FileResponse:
     if video is None or not video.preview_ready:
         raise HTTPException(404, "This video has no preview.")
     return FileResponse(config().previews / f"{video_id}.mp4")
+
+
+@app.get("/behind")
+def behind_the_scenes(request: Request, user: Visitor) -> HTMLResponse:
+    return _page(request, "behind.html", user, schedules=behind.schedules())
+
+
+@app.get("/behind.json")
+def behind_the_scenes_json() -> JSONResponse:
+    return JSONResponse([vars(view) for view in behind.schedules()])
 
 
 @app.get("/healthz")
