@@ -193,6 +193,8 @@ class Supervisor:
 
     def _turn(self) -> None:
         """Hear the engines, then do what is due."""
+        if not self._worker:  # given up while the database was away
+            self._register()
         self._notice_sleep()
         connections = {engine.connection: engine for engine in self._engines if getattr(engine, "connection", None)}
         for ready in wait([*connections, self._wake_read], self._patience()):
@@ -282,6 +284,7 @@ class Supervisor:
         """Our runs belong to others: end the engines at once, begin anew under another id."""
         logger.error("worker %s: %s; its jobs are stopped, it starts anew", self._worker, why)
         self._kill_engines()
+        self._worker = ""  # an engine started before the new row is there would work for a dead worker
         self._register()
 
     def _kill_engines(self) -> None:
