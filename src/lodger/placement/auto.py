@@ -54,7 +54,7 @@ BRIDGE_BEATS: Final = 3
 """How long a worker that is ready but not trusted yet may stand in for one that was, or for none at the first look."""
 GAP_BEATS: Final = 2
 """A pause between looks this long: the database was away, or we slept. Then nobody's silence is held against him."""
-FLAP_WINDOW_SECONDS: Final = 1800.0
+FLAP_WINDOW_SECONDS: Final = 3600.0
 FREE_TAKEOVERS: Final = 1
 FIRST_DWELL_SECONDS: Final = 20.0
 MAX_DWELL_SECONDS: Final = 600.0

@@ -130,13 +130,14 @@ def _ready(worker: SeenWorker, before: Track | None, moment: Moment) -> Track:
         return _first_sight(worker, moment)
     beats = before.ready_beats + (worker.beat_at != before.beat_at)
     long_enough = moment.now - before.ready_since >= moment.dwell_seconds
+    fresh = _is_fresh(worker, moment)
     return Track(
         pairs=offered(worker, moment.own),
         beat_at=worker.beat_at,
         ready_beats=beats,
         ready_since=before.ready_since,
-        trusted=before.trusted or (beats >= READY_BEATS and long_enough),
-        fresh=_is_fresh(worker, moment),
+        trusted=before.trusted or (beats >= READY_BEATS and long_enough and fresh),
+        fresh=fresh,
     )
 
 
