@@ -33,6 +33,8 @@ FAILPOINTS: Final = (
     "complete.before_update",
     "complete.before_commit",
     "complete.after_commit",
+    "fire.before_commit",
+    "fire.after_commit",
     "migrate.before_version",
 )
 
