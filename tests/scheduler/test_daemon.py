@@ -187,12 +187,12 @@ def test_a_daemon_that_has_just_begun_flags_nothing(schedules: Schedules, start_
     """
     owner = schedules.scheduler()
     schedules.declare(spec(), owner=owner)
-    schedules.store.change(lambda t: f"UPDATE {t.schedule} SET created_at = {t.after(':us')}", us=-(10**9))
+    schedules.store.change(lambda t: f"UPDATE {t.schedule} SET created_at = {t.after(':us')}", us=-10_800 * 10**6)
     instant = schedules.back()
     schedules.silence(owner)
     daemon = start_daemon(dead_after_seconds=3600)
     for silent in (owner, schedules.scheduler()):  # each is buried by a sweep of its own
-        schedules.silence(silent)
+        schedules.silence(silent, 10_800)
         wait_until(lambda silent=silent: is_dead(schedules, silent), 20, "a sweep")  # type: ignore[misc]
     assert schedules.get().state == "active"
     daemon.declare([spec()])

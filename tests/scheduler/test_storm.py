@@ -4,8 +4,8 @@ Five processes of four daemons each for 15 seconds; LODGER_STORM=full makes it t
 minutes. What was fired is read from the runs themselves (their meta says for which instant they are), not from
 what the daemons noted.
 
-Shown to fail: with all three guards gone (`AND version = :version` in `take_schedule`, the rows of `fire`, the id made of
-schedule and instant) each instant is fired by ten daemons. One guard alone is enough to keep it green.
+Shown to fail: with all three guards gone (`AND version = :version` in `take_schedule`, the rows of `fire`, the id made
+of schedule and instant) each instant is fired by ten daemons. One guard alone is enough to keep it green.
 """
 
 from __future__ import annotations
