@@ -72,8 +72,11 @@ FROM lodger_schedule AS s WHERE due_at <= (CAST(ROUND((julianday('now') - 244058
     WHERE d.schedule_id = s.id AND (o.dead_at IS NULL AND NOT beat_at < (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000) - dead_after_us)))
 ORDER BY due_at, id LIMIT :limit;
 
--- select_fired: postgresql, mysql, sqlite
-SELECT instant FROM lodger_fire WHERE schedule_id = :id AND instant >= :first;
+-- select_fired(2): postgresql
+SELECT schedule_id, instant FROM lodger_fire WHERE (schedule_id = :id_0 AND instant >= CAST(:first_0 AS timestamptz)) OR (schedule_id = :id_1 AND instant >= CAST(:first_1 AS timestamptz));
+
+-- select_fired(2): mysql, sqlite
+SELECT schedule_id, instant FROM lodger_fire WHERE (schedule_id = :id_0 AND instant >= :first_0) OR (schedule_id = :id_1 AND instant >= :first_1);
 
 -- select_old_fires: postgresql
 SELECT schedule_id, instant FROM lodger_fire WHERE fired_at < (statement_timestamp() + CAST(:age_us AS bigint) * interval '1 microsecond') LIMIT :limit;

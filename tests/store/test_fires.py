@@ -99,6 +99,30 @@ def test_a_daemon_that_read_long_ago_fires_nothing(schedules: Schedules, store: 
     assert len(store.ids()) == 1
 
 
+def test_many_at_once_stand_and_fall_together_but_for_those_that_somebody_else_has_touched(
+    schedules: Schedules, store: Store
+) -> None:
+    names = [f"s{number:02}" for number in range(30)]
+    holder = store.enqueue(unique=Unique(key="k"))
+    runs = {"s03": new_run(unique=Unique(key="k")), "s04": new_run(unique=Unique(key="free"))}
+    schedules.put(*[spec(name, misfire="all", run=runs.get(name)) for name in names])
+    schedules.put(spec("s05", misfire="all", overlap="skip"))
+    for name in names:
+        schedules.back(name, 2 * PERIOD)
+    due = schedules.due()
+    schedules.database.transact(lambda conn: operations.pause(conn, "s01"))
+    schedules.fire(next(one for one in due if one.id == "s02"))
+    plans = [(one, schedules.plan(one)) for one in due]
+    fired = schedules.database.transact(lambda conn: fires.fire(conn, plans, new_id()))
+    assert sorted(fired) == [name for name in names if name not in {"s01", "s02"}]
+    counts = {name: (schedules.get(name).fired, schedules.get(name).skipped) for name in names}
+    odd = {"s01": (0, 0), "s03": (0, 2), "s04": (1, 1), "s05": (1, 1)}
+    assert counts == dict.fromkeys(names, (2, 0)) | odd
+    assert len(store.ids()) == 1 + sum(count for count, _ in counts.values())
+    assert schedules.fires("s03") == [(instant, "UNIQUE") for instant, _ in schedules.fires("s00")]
+    assert store.status(holder) == "QUEUED"
+
+
 def test_a_schedule_that_came_back_from_a_backup_does_not_fire_its_instant_again(
     schedules: Schedules, store: Store
 ) -> None:
@@ -130,7 +154,7 @@ def test_what_fails_on_the_way_leaves_nothing(schedules: Schedules, store: Store
     (due,) = schedules.due()
 
     def fire_and_fail(conn: Conn) -> None:
-        fires.fire(conn, due, schedules.plan(due), new_id())
+        fires.fire(conn, [(due, schedules.plan(due))], new_id())
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -248,7 +272,7 @@ def test_after_its_last_instant_a_schedule_is_over(schedules: Schedules) -> None
     instant = schedules.back()
     (due,) = schedules.due()
     last = FirePlan(instants=(instant,), next_at=None, missed=False)
-    assert schedules.database.transact(lambda conn: fires.fire(conn, due, last, new_id())) is not None
+    assert schedules.do(due, last) is not None
     assert (schedules.get().next_at, schedules.get().state) == (None, "ended")
     assert schedules.due() == []
 

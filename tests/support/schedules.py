@@ -56,7 +56,11 @@ class Schedules:
 
     def fire(self, due: DueSchedule, late_seconds: float = 60) -> Fired | None:
         """Fire one that was read as due."""
-        return self.database.transact(lambda conn: fires.fire(conn, due, self.plan(due, late_seconds), new_id()))
+        return self.do(due, self.plan(due, late_seconds))
+
+    def do(self, due: DueSchedule, plan: FirePlan) -> Fired | None:
+        """Carry out a plan; None when somebody was faster."""
+        return self.database.transact(lambda conn: fires.fire(conn, [(due, plan)], new_id())).get(due.id)
 
     @staticmethod
     def plan(due: DueSchedule, late_seconds: float = 60) -> FirePlan:
@@ -73,7 +77,7 @@ class Schedules:
         self.set(schedule, next_at=instant, due_at=instant)
         (due,) = [one for one in self.due() if one.id == schedule]
         plan = FirePlan(instants=(instant,), next_at=instant + PERIOD, missed=False)
-        return self.database.transact(lambda conn: fires.fire(conn, due, plan, new_id()))
+        return self.do(due, plan)
 
     def now(self) -> datetime:
         """The database's clock."""

@@ -1,6 +1,6 @@
 """Fire: create the runs of the instants that are due. Any number of daemons may try at once.
 
-    read what is due ─▶ plan (pure) ─▶ [ take: compare-and-swap on version ▸ fire rows ▸ runs ▸ note ] commit
+    read what is due ─▶ plan (pure) ─▶ [ take: compare-and-swap on version ▸ runs ▸ fire rows ▸ counts ] commit
 
 Three guards keep an instant from being fired twice, each enough by itself: the version of the schedule's row,
 the primary key (schedule, instant) of ``fire``, and the run's id, which is made of both.
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from lodger.errors import UniqueConflict
@@ -19,7 +20,7 @@ from lodger.model.schedule import FirePlan, Misfire, Overlap, jittered, run_of
 from lodger.store import inserts
 from lodger.store.database import Conn
 from lodger.store.declarations import is_declared
-from lodger.store.sql import Terms, statement
+from lodger.store.sql import Statement, Terms, statement
 from lodger.store.steps import perform
 from lodger.store.values import id_in, microseconds, time_in, time_out
 
@@ -112,30 +113,20 @@ SELECT {t.now}, (SELECT MIN(due_at) FROM {t.schedule} WHERE due_at IS NOT NULL),
   (SELECT MIN(due_at) FROM {t.schedule} WHERE due_at > {t.now})"""
 
 
-def fire(conn: Conn, schedule: DueSchedule, plan: FirePlan, scheduler: str) -> Fired | None:
-    """Create the planned runs; None when somebody was faster or changed the schedule.
+def fire(conn: Conn, due: Sequence[tuple[DueSchedule, FirePlan]], scheduler: str) -> dict[str, Fired]:
+    """Create the planned runs; return what came of it by schedule, without those that somebody else has touched.
 
-    Call it inside a transaction: all of it stands or falls together.
+    Call it inside a transaction: all of it stands or falls together. The rows are taken in the order of their
+    ids, so that daemons with overlapping batches wait for each other in no circle.
     """
-    if not _take(conn, schedule, plan):
-        return None
-    fired = Fired()
-    last: NewRun | None = None
-    for instant in _unfired(conn, schedule, plan.instants):
-        run = _run(schedule, instant)
-        holder, outcome = run.id, "OVERLAP"
-        if schedule.overlap == "allow" or not (last or _is_active(conn, schedule.last_run)):
-            holder, outcome = _insert(conn, run)
-        if outcome == "FIRED":
-            last = run
-            fired.queued += not run.is_scheduled
-            fired.scheduled += run.is_scheduled
-        else:
-            fired.skipped += 1
-        told = None if outcome == "OVERLAP" else holder
-        _note_fire(conn, schedule, instant, outcome, told, scheduler)
-    if plan.instants:
-        _note_last(conn, schedule, plan.instants[-1], last, fired)
+    taken = [one for one in sorted(due, key=lambda one: one[0].id) if _take(conn, *one)]
+    known = _fired_before(conn, taken)
+    batch = _Batch(conn, scheduler)
+    fired: dict[str, Fired] = {}
+    for schedule, plan in taken:
+        fresh = [instant for instant in plan.instants if (schedule.id, instant) not in known]
+        fired[schedule.id] = batch.add(schedule, fresh)
+    batch.write()
     return fired
 
 
@@ -153,19 +144,88 @@ UPDATE {t.schedule} SET next_at = :next_at, due_at = :next_at, version = version
 WHERE id = :id AND version = :version"""
 
 
-def _unfired(conn: Conn, schedule: DueSchedule, instants: Sequence[datetime]) -> list[datetime]:
-    """Leave out instants that were fired before: the schedule's row may have come back from a backup."""
-    if not instants:
-        return []
-    rows = conn.rows(select_fired, id=schedule.id, first=time_in(conn.dialect, instants[0]))
-    known = {time_out(row[0]) for row in rows}
-    return [instant for instant in instants if instant not in known]
+def _fired_before(conn: Conn, taken: Sequence[tuple[DueSchedule, FirePlan]]) -> set[tuple[str, datetime | None]]:
+    """Return which instants were fired before: a schedule's row may have come back from a backup."""
+    planned = [(schedule.id, plan.instants[0]) for schedule, plan in taken if plan.instants]
+    if not planned:
+        return set()
+    params: dict[str, Any] = {}
+    for place, (schedule, first) in enumerate(planned):
+        params |= {f"id_{place}": schedule, f"first_{place}": time_in(conn.dialect, first)}
+    return {(row[0], time_out(row[1])) for row in conn.rows(select_fired(len(planned)), **params)}
 
 
-@statement
-def select_fired(t: Terms) -> str:
-    """The instants that a schedule was fired for."""
-    return f"SELECT instant FROM {t.fire} WHERE schedule_id = :id AND instant >= :first"
+@lru_cache(maxsize=256)
+def select_fired(count: int) -> Statement:
+    """The instants that ``count`` schedules were fired for, each from one on: a range of the primary key each."""
+
+    def build(t: Terms) -> str:
+        ranges = " OR ".join(f"(schedule_id = :id_{n} AND instant >= {t.time(f':first_{n}')})" for n in range(count))
+        return f"SELECT schedule_id, instant FROM {t.fire} WHERE {ranges}"
+
+    return Statement(build)
+
+
+class _Batch:
+    """The runs of some schedules: decided one by one, written together."""
+
+    def __init__(self, conn: Conn, scheduler: str) -> None:
+        """Collect for ``conn``, in the name of ``scheduler``."""
+        self._conn = conn
+        self._scheduler = id_in(conn.dialect, scheduler)
+        self._runs: list[NewRun] = []
+        self._fires: list[dict[str, Any]] = []
+        self._notes: list[dict[str, Any]] = []
+
+    def add(self, schedule: DueSchedule, instants: Sequence[datetime]) -> Fired:
+        """Decide about the instants of one schedule."""
+        fired = Fired()
+        last: NewRun | None = None
+        for instant in instants:
+            run = _run(schedule, instant)
+            holder, outcome = None, "OVERLAP"
+            if schedule.overlap == "allow" or not (last or _is_active(self._conn, schedule.last_run)):
+                holder, outcome = self._create(run)
+            if outcome == "FIRED":
+                last = run
+                fired.queued += not run.is_scheduled
+                fired.scheduled += run.is_scheduled
+            else:
+                fired.skipped += 1
+            self._note_fire(schedule, instant, outcome, holder)
+        if instants:
+            self._note_last(schedule, instants[-1], last, fired)
+        return fired
+
+    def _create(self, run: NewRun) -> tuple[str, str]:
+        """Create a run; return its id, or that of the run that holds its unique key, and the outcome."""
+        if run.unique is None:
+            self._runs.append(run)
+            return run.id, "FIRED"
+        try:  # at once: what follows depends on who holds the key
+            (inserted,) = perform(self._conn, inserts.insert(self._conn.dialect, [run]))
+        except UniqueConflict as conflict:
+            return conflict.holder, "UNIQUE"
+        return inserted.id, "FIRED" if inserted.created else "UNIQUE"
+
+    def _note_fire(self, schedule: DueSchedule, instant: datetime, outcome: str, run: str | None) -> None:
+        dialect = self._conn.dialect
+        told = {"outcome": outcome, "run": id_in(dialect, run), "scheduler": self._scheduler}
+        self._fires.append({"id": schedule.id, "instant": time_in(dialect, instant), **told})
+
+    def _note_last(self, schedule: DueSchedule, instant: datetime, last: NewRun | None, fired: Fired) -> None:
+        dialect = self._conn.dialect
+        counts = {"fired": fired.queued + fired.scheduled, "skipped": fired.skipped}
+        told = {"last_at": time_in(dialect, instant), "run": id_in(dialect, last.id) if last else None}
+        self._notes.append({"id": schedule.id, **told, **counts})
+
+    def write(self) -> None:
+        """Write all of it."""
+        if self._runs:
+            perform(self._conn, inserts.insert(self._conn.dialect, self._runs))
+        for what, rows in ((insert_fire, self._fires), (note_last, self._notes)):
+            if rows:
+                self._conn.write_many(what, rows)
 
 
 def _run(schedule: DueSchedule, instant: datetime) -> NewRun:
@@ -191,45 +251,12 @@ def select_active(t: Terms) -> str:
     return f"SELECT 1 FROM {t.run} WHERE id = :id AND status NOT IN ('SUCCEEDED', 'FAILED', 'CANCELLED')"
 
 
-def _insert(conn: Conn, run: NewRun) -> tuple[str, str]:
-    """Insert a run; return its id, or that of the run that holds its unique key, and the outcome."""
-    try:
-        (inserted,) = perform(conn, inserts.insert(conn.dialect, [run]))
-    except UniqueConflict as conflict:
-        return conflict.holder, "UNIQUE"
-    return inserted.id, "FIRED" if inserted.created else "UNIQUE"
-
-
-def _note_fire(
-    conn: Conn, schedule: DueSchedule, instant: datetime, outcome: str, run: str | None, scheduler: str
-) -> None:
-    conn.write(
-        insert_fire,
-        id=schedule.id,
-        instant=time_in(conn.dialect, instant),
-        outcome=outcome,
-        run=id_in(conn.dialect, run),
-        scheduler=id_in(conn.dialect, scheduler),
-    )
-
-
 @statement
 def insert_fire(t: Terms) -> str:
     """Note that an instant was fired. The primary key allows it once; a second time is an error."""
     return f"""
 INSERT INTO {t.fire} (schedule_id, instant, outcome, run_id, scheduler_id, fired_at)
 VALUES (:id, :instant, :outcome, :run, :scheduler, {t.now})"""
-
-
-def _note_last(conn: Conn, schedule: DueSchedule, instant: datetime, last: NewRun | None, fired: Fired) -> None:
-    conn.write(
-        note_last,
-        id=schedule.id,
-        last_at=time_in(conn.dialect, instant),
-        run=id_in(conn.dialect, last.id) if last else None,
-        fired=fired.queued + fired.scheduled,
-        skipped=fired.skipped,
-    )
 
 
 @statement
