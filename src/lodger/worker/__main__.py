@@ -1,7 +1,8 @@
 """An engine in a process of its own: ``python -m lodger.worker <fd>``, started by a supervisor.
 
 The channel's end means that the supervisor is gone: drain, then go too. Exit codes: 0 drained,
-3 the app could not be imported or its worker lifespan failed (said on the channel).
+3 the app could not be imported or its worker lifespan failed (said on the channel), 4 a job has broken the
+process for all others: closed its files, or stopped the event loop.
 """
 
 from __future__ import annotations
@@ -18,13 +19,16 @@ from typing import Any, Final, NoReturn
 from lodger.settings import Settings
 from lodger.store.database import Database
 from lodger.store.sql import Tables
-from lodger.worker.engine import Engine, Identity
+from lodger.worker.engine import Engine, EngineBroken, Identity
 from lodger.worker.flight import Flight
 from lodger.worker.loading import load_app
 from lodger.worker.spawn import Channel, accept, kill_session
 
+logger: Final = logging.getLogger("lodger.worker")
+
 TICK_SECONDS: Final = 1.0
 EXIT_START_FAILED: Final = 3
+EXIT_BROKEN: Final = 4
 
 
 def main() -> None:
@@ -45,7 +49,11 @@ def main() -> None:
     channel.send({"t": "ready", "jobs": engine.jobs})
     threading.Thread(target=_listen, args=(channel, engine), name="lodger-supervisor", daemon=True).start()
     threading.Thread(target=_tick, args=(channel, engine), name="lodger-tick", daemon=True).start()
-    engine.run()
+    try:
+        engine.run()
+    except EngineBroken:
+        logger.exception("the engine cannot go on")
+        _leave(EXIT_BROKEN)
     _leave(0)
 
 
@@ -111,6 +119,9 @@ def _tick(channel: Channel, engine: Engine) -> None:
     ):
         last_claim = engine.last_claim
         time.sleep(TICK_SECONDS)
+    if not channel.is_ours:
+        logger.error("a job has closed the files of this process: it ends")
+        _leave(EXIT_BROKEN)
 
 
 def _leave(code: int) -> NoReturn:

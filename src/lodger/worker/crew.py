@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from lodger.model.job import Registry
@@ -32,11 +32,15 @@ class Crew:
         report: Report,
         process_slots: int,
         child_message: Mapping[str, Any],
+        on_broken: Callable[[], None],
     ) -> None:
-        """Prepare all three; each starts its threads and processes only when it is needed."""
+        """Prepare all three; each starts its threads and processes only when it is needed.
+
+        ``on_broken`` is called, from any thread, when a job has stopped the loop of the async jobs.
+        """
         self._registry = registry
         self._desk = desk
-        self._loop = AsyncioExecutor(registry, desk, report)
+        self._loop = AsyncioExecutor(registry, desk, report, on_broken)
         self._needs_loop = registry.lifespan is not None or any(spec.is_async for spec in registry.jobs.values())
         self._processes = ProcessExecutor(
             desk,

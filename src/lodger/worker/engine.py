@@ -63,6 +63,10 @@ class Identity:
     """False in thread placement: the process is the web server's."""
 
 
+class EngineBroken(RuntimeError):
+    """A job has done to the process what no engine can go on with."""
+
+
 class Engine:
     """Executes the runs of one app in this process until it is drained."""
 
@@ -92,7 +96,7 @@ class Engine:
         self._slots = Slots(registry, settings.concurrency, process_slots)
         self._pace = Pace()
         self._flight = flight or Flight(seats_for(settings))
-        self._crew = Crew(registry, settings, self._desk, self._report, process_slots, child_message)
+        self._crew = Crew(registry, settings, self._desk, self._report, process_slots, child_message, self._break)
         poll_seconds = settings.poll_seconds or POLL_SECONDS[database.dialect]
         self._claimer = Claimer(
             worker=identity.worker, engine=identity.number, queues=settings.queues, poll_seconds=poll_seconds
@@ -106,6 +110,7 @@ class Engine:
         self._drain_at: float | None = None
         self._drain_wanted = False
         self._abandoned = False
+        self._broken = False
         self._in_doubt = False
         self._held_back = False
         self._grace_ended = False
@@ -164,17 +169,25 @@ class Engine:
         self._maintenance.start()
 
     def run(self) -> None:
-        """Work until drained or abandoned."""
-        while not self._is_over():
-            self._news.wait(self._patience())
-            self._news.clear()
-            self._act_on_wishes()
-            while self._turn():
-                pass
-        self._listener.stop()
-        self._maintenance.stop()
-        self._crew.stop()
-        self._announcer.close()
+        """Work until drained or abandoned; raises EngineBroken."""
+        try:
+            while not self._is_over():
+                self._news.wait(self._patience())
+                self._news.clear()
+                if self._broken:
+                    raise EngineBroken("a job has stopped the event loop that all async jobs share")
+                self._act_on_wishes()
+                while self._turn():
+                    pass
+        finally:
+            self._listener.stop()
+            self._maintenance.stop()
+            self._crew.stop()
+            self._announcer.close()
+
+    def _break(self) -> None:
+        self._broken = True
+        self._news.set()
 
     def close(self) -> None:
         """Close its connections, where the process goes on after it (thread placement)."""

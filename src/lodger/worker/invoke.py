@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
@@ -18,6 +19,7 @@ from lodger.worker.live import LiveRun, current
 async def invoke_async(live: LiveRun, registry: Registry, desk: Desk, res: Any) -> Ending:
     """Run an async job's attempt."""
     token = current.set(live)
+    process = os.getpid()
     try:
         args, kwargs = live.spec.arguments.load(live.claimed.args)
         failpoint("attempt.before_start")
@@ -29,9 +31,12 @@ async def invoke_async(live: LiveRun, registry: Registry, desk: Desk, res: Any) 
                 value = await live.spec.function(*args, **kwargs)
         else:
             value = await live.spec.function(*args, **kwargs)
+        _end_fork(process)
     except InvalidArguments as error:
+        _end_fork(process, error)
         return endings.misfit(error) if _ours(error) else endings.raised(live, error)
     except BaseException as error:  # noqa: BLE001 - every end of a job is an answer
+        _end_fork(process, error)
         return _ended(live, error)
     finally:
         live.flight.begin(live.seat)
@@ -42,6 +47,7 @@ async def invoke_async(live: LiveRun, registry: Registry, desk: Desk, res: Any) 
 def invoke_sync(live: LiveRun, registry: Registry, desk: Desk, res: Any, entered: Callable[[], None]) -> Ending:
     """Run a plain job's attempt; ``entered`` is called just before the job's own code."""
     token = current.set(live)
+    process = os.getpid()
     try:
         args, kwargs = live.spec.arguments.load(live.claimed.args)
         failpoint("attempt.before_start")
@@ -54,14 +60,26 @@ def invoke_sync(live: LiveRun, registry: Registry, desk: Desk, res: Any, entered
                 value = live.spec.function(*args, **kwargs)
         else:
             value = live.spec.function(*args, **kwargs)
+        _end_fork(process)
     except InvalidArguments as error:
+        _end_fork(process, error)
         return endings.misfit(error) if _ours(error) else endings.raised(live, error)
     except BaseException as error:  # noqa: BLE001 - every end of a job is an answer
+        _end_fork(process, error)
         return _ended(live, error)
     finally:
         live.flight.begin(live.seat)
         current.reset(token)
     return endings.returned(live, value)
+
+
+def _end_fork(process: int, error: BaseException | None = None) -> None:
+    """End a child that the job has forked and that came back from it: it would go on as a second worker."""
+    if os.getpid() == process:
+        return
+    if isinstance(error, SystemExit) and isinstance(error.code, int | None):
+        os._exit(error.code or 0)
+    os._exit(0 if error is None else 1)
 
 
 def _surroundings(registry: Registry, run: Any) -> ExitStack:

@@ -30,9 +30,20 @@ class Channel:
     def __init__(self, connection: Connection) -> None:
         """Wrap an open connection."""
         self.connection = connection
+        self._stat = os.fstat(connection.fileno())
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether our handle is still what it was: a job may have closed it, and opened a file of the same number."""
+        try:
+            return os.path.samestat(os.fstat(self.connection.fileno()), self._stat)
+        except OSError:
+            return False
 
     def send(self, message: Mapping[str, Any]) -> bool:
         """Send; False when nobody is there any more."""
+        if not self.is_ours:
+            return False
         try:
             self.connection.send_bytes(json.dumps(message).encode())
         except (OSError, ValueError):

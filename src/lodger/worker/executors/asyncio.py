@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -19,11 +19,12 @@ from lodger.worker.live import LiveRun
 class AsyncioExecutor:
     """Runs coroutines and holds what the app's worker lifespan yielded."""
 
-    def __init__(self, registry: Registry, desk: Desk, report: Report) -> None:
-        """Prepare; nothing runs before ``start``."""
+    def __init__(self, registry: Registry, desk: Desk, report: Report, on_broken: Callable[[], None]) -> None:
+        """Prepare; nothing runs before ``start``. ``on_broken`` is called when a job has stopped the loop."""
         self._registry = registry
         self._desk = desk
         self._report = report
+        self._on_broken = on_broken
         self.res: Any = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ready = threading.Event()
@@ -64,12 +65,18 @@ class AsyncioExecutor:
             pass  # the loop has ended while we were about to call it
 
     def _main(self) -> None:
+        runner = asyncio.Runner()
         try:
-            asyncio.run(self._serve())
+            runner.run(self._serve())
         except BaseException as error:  # noqa: BLE001 - handed to whoever starts the executor
+            if self._ready.is_set():
+                # Closing the loop would end the attempts one by one, as if each had failed of itself.
+                self._on_broken()
+                return
             self._failure = error
         finally:
             self._ready.set()
+        runner.close()
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()

@@ -261,6 +261,10 @@ class ProcessExecutor:
         """Kill children over their memory ceiling or past their cancel; let idle ones go after a while."""
         now = time.monotonic()
         for child in list(self._children):
+            # Usually its channel ends with it; not while a process that the job forked has it open too.
+            if child.process.poll() is not None and not child.channel.connection.poll():
+                self._bury(child)
+                continue
             if child.live is None:
                 if child.ready and now - child.idle_since > IDLE_SECONDS:
                     self._let_go(child)

@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, Final
 
 from lodger.errors import LeaseLost
 from lodger.model.outcome import Ending
@@ -30,6 +30,8 @@ from lodger.worker.loading import load_app
 from lodger.worker.runlog import RunLogHandler, install
 from lodger.worker.spawn import Channel, accept, die_with_parent
 
+EXIT_BROKEN: Final = 4
+
 
 class ChildDesk:
     """Passes what a job writes on to the engine, which holds the database connection."""
@@ -42,9 +44,10 @@ class ChildDesk:
         self._saves: dict[int, Future[None]] = {}
 
     def tell(self, **message: Any) -> None:
-        """Send one message; threads take turns."""
+        """Send one message; threads take turns. When it can't be sent the engine will never know: end."""
         with self._guard:
-            self._channel.send(message)
+            if not self._channel.send(message):
+                os.killpg(0, signal.SIGKILL)
 
     def progress(self, live: LiveRun, text: str) -> None:
         """Pass progress on."""
@@ -138,7 +141,7 @@ class ProcessChild:
 
     def _start_loop(self) -> None:
         if self._loop is None:
-            self._loop = AsyncioExecutor(self._registry, self._desk, self._on_loop_end)
+            self._loop = AsyncioExecutor(self._registry, self._desk, self._on_loop_end, _end_broken)
             self._loop.start()
 
     def _on_loop_end(self, live: LiveRun, ending: Ending) -> None:
@@ -187,6 +190,11 @@ class ProcessChild:
         with self._news:
             self._inbox.append(message)
             self._news.notify()
+
+
+def _end_broken() -> None:
+    """End this process: its job has stopped the event loop it ran on."""
+    os._exit(EXIT_BROKEN)
 
 
 def main() -> None:
