@@ -7,14 +7,14 @@ import inspect
 import os
 import sys
 import typing
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar, Unpack, overload
 
 from lodger import settings as settings_module
 from lodger.client.handle import RunHandle
-from lodger.client.job import Call, Job, NamedJob
+from lodger.client.job import Call, Job, NamedJob, checked_calls
 from lodger.client.options import Options, checked_options
 from lodger.client.schedules import ScheduleDesk, Scheduling
 from lodger.errors import InvalidInput
@@ -146,16 +146,18 @@ class Lodger(Scheduling):
         """Return a job whose code need not be installed here."""
         return NamedJob(self, checked_name("job name", name, NAME), checked_options(options))
 
-    def enqueue_many(self, calls: Sequence[Call], *, tx: object = None) -> list[RunHandle[Any]]:
+    def enqueue_many(self, calls: Iterable[Call], *, tx: object = None) -> list[RunHandle[Any]]:
         """Enqueue many calls in one commit (in ``tx``: the app's own); return their handles in order."""
+        calls = checked_calls(calls)
         runs = [call.run for call in calls]
         if not runs:
             return []
         inserted = self._outbox.insert(runs) if tx is None else self._outbox.insert_in(tx, runs)
         return self._handles(calls, inserted)
 
-    async def aenqueue_many(self, calls: Sequence[Call], *, tx: object = None) -> list[RunHandle[Any]]:
+    async def aenqueue_many(self, calls: Iterable[Call], *, tx: object = None) -> list[RunHandle[Any]]:
         """Enqueue many calls from async code; all callers that wait at the moment share one commit."""
+        calls = checked_calls(calls)
         runs = [call.run for call in calls]
         if not runs:
             return []

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lodger import Lodger
+from tests.client.jobs import Jobs
 from tests.support.store import Store
 
 
@@ -33,3 +34,9 @@ def lite(tmp_path: Path) -> Iterator[Lodger]:
 def store(app: Lodger) -> Store:
     """What stands behind `app`: for claiming and ending its runs by hand."""
     return Store(app.database)
+
+
+@pytest.fixture
+def jobs(app: Lodger) -> Jobs:
+    """The jobs of `app`."""
+    return Jobs(app)

@@ -16,6 +16,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from lodger.errors import InvalidInput
 from lodger.failpoints import failpoint
 from lodger.model.run import Inserted, NewRun
 from lodger.store import inserts
@@ -64,7 +65,7 @@ class Outbox:
         """Insert in the app's own transaction: what it rolls back never was."""
         door: Any = open_door(tx, self._database)
         if door.is_async:
-            raise TypeError("tx is async: use aenqueue")
+            raise InvalidInput("tx", type(tx).__name__, "a sync connection; with an async one: aenqueue, aenqueue_many")
         inserted: list[Inserted] = door.run(inserts.insert(door.dialect, runs, in_app=True))
         self._announce(runs)
         return inserted
