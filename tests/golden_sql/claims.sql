@@ -25,18 +25,30 @@ WHERE id IN (SELECT id FROM lodger_run
 RETURNING id, job, queue, fence, attempt, max_attempts, on_crash, crashes, interruptions, suspect, CASE WHEN expires_at <= (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000) THEN 1 ELSE 0 END, args, options, meta, checkpoint, claim_rank, run_at;
 
 -- give_back: postgresql
-UPDATE lodger_run SET status = 'QUEUED', ready_queue = queue, owner = NULL, fence = fence + 1,
-  attempt = attempt - 1, queued_at = statement_timestamp()
+UPDATE lodger_run SET owner = NULL, fence = fence + 1, attempt = attempt - 1, queued_at = statement_timestamp(),
+  status = CASE WHEN cancel_requested = 1 THEN 'CANCELLED' ELSE 'QUEUED' END,
+  ready_queue = CASE WHEN cancel_requested = 0 THEN queue END,
+  completed_at = CASE WHEN cancel_requested = 1 THEN statement_timestamp() END,
+  unique_slot = CASE WHEN cancel_requested = 1 THEN CASE WHEN unique_until > statement_timestamp() THEN unique_slot END ELSE unique_slot END,
+  cancel_requested = 0
 WHERE id = :id AND status = 'RUNNING' AND fence = :fence;
 
 -- give_back: mysql
-UPDATE lodger_run SET status = 'QUEUED', ready_queue = queue, owner = NULL, fence = fence + 1,
-  attempt = attempt - 1, queued_at = UTC_TIMESTAMP(6)
+UPDATE lodger_run SET owner = NULL, fence = fence + 1, attempt = attempt - 1, queued_at = UTC_TIMESTAMP(6),
+  status = CASE WHEN cancel_requested = 1 THEN 'CANCELLED' ELSE 'QUEUED' END,
+  ready_queue = CASE WHEN cancel_requested = 0 THEN queue END,
+  completed_at = CASE WHEN cancel_requested = 1 THEN UTC_TIMESTAMP(6) END,
+  unique_slot = CASE WHEN cancel_requested = 1 THEN CASE WHEN unique_until > UTC_TIMESTAMP(6) THEN unique_slot END ELSE unique_slot END,
+  cancel_requested = 0
 WHERE id = :id AND status = 'RUNNING' AND fence = :fence;
 
 -- give_back: sqlite
-UPDATE lodger_run SET status = 'QUEUED', ready_queue = queue, owner = NULL, fence = fence + 1,
-  attempt = attempt - 1, queued_at = (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000)
+UPDATE lodger_run SET owner = NULL, fence = fence + 1, attempt = attempt - 1, queued_at = (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000),
+  status = CASE WHEN cancel_requested = 1 THEN 'CANCELLED' ELSE 'QUEUED' END,
+  ready_queue = CASE WHEN cancel_requested = 0 THEN queue END,
+  completed_at = CASE WHEN cancel_requested = 1 THEN (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000) END,
+  unique_slot = CASE WHEN cancel_requested = 1 THEN CASE WHEN unique_until > (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000) THEN unique_slot END ELSE unique_slot END,
+  cancel_requested = 0
 WHERE id = :id AND status = 'RUNNING' AND fence = :fence;
 
 -- lock_due: mysql

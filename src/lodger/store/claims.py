@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from lodger.model.run import ClaimedRun
 from lodger.store.database import Conn
+from lodger.store.fragments import release_unique
 from lodger.store.queues import paused
 from lodger.store.sql import Statement, Terms, joined, statement
 from lodger.store.values import id_in, id_out
@@ -181,10 +182,15 @@ def owned_by_engine(t: Terms) -> str:
 
 @statement
 def give_back(t: Terms) -> str:
-    """Undo a claim."""
+    """Undo a claim; a run that somebody wants cancelled meanwhile ends here."""
+    slot = release_unique(t).removeprefix("unique_slot = ")
     return f"""
-UPDATE {t.run} SET status = 'QUEUED', ready_queue = queue, owner = NULL, fence = fence + 1,
-  attempt = attempt - 1, queued_at = {t.now}
+UPDATE {t.run} SET owner = NULL, fence = fence + 1, attempt = attempt - 1, queued_at = {t.now},
+  status = CASE WHEN cancel_requested = 1 THEN 'CANCELLED' ELSE 'QUEUED' END,
+  ready_queue = CASE WHEN cancel_requested = 0 THEN queue END,
+  completed_at = CASE WHEN cancel_requested = 1 THEN {t.now} END,
+  unique_slot = CASE WHEN cancel_requested = 1 THEN {slot} ELSE unique_slot END,
+  cancel_requested = 0
 WHERE id = :id AND status = 'RUNNING' AND fence = :fence"""
 
 

@@ -138,15 +138,21 @@ def finish(t: Terms) -> str:
 
 
 def _assignments(t: Terms, table: str, ref: dict[str, str], target: str = "") -> str:
-    """Return the SET list; ``ref`` names a field of the batch, ``target`` qualifies what is assigned."""
+    """Return the SET list; ``ref`` names a field of the batch, ``target`` qualifies what is assigned.
+
+    A run that somebody wants cancelled is not tried again, whatever became of this attempt. MariaDB and MySQL assign
+    from left to right, so the request is withdrawn last.
+    """
     dot = f"{table}." if table else ""
-    terminal = f"{ref['status']} NOT IN ('QUEUED', 'SCHEDULED')"
+    wanted = f"{dot}cancel_requested = 0"
+    terminal = f"({ref['status']} NOT IN ('QUEUED', 'SCHEDULED') OR {dot}cancel_requested = 1)"
     due = t.after(ref["delay_us"])
     assigned = {
-        "status": ref["status"],
+        "status": f"CASE WHEN {wanted} OR {ref['status']} NOT IN ('QUEUED', 'SCHEDULED') THEN {ref['status']} "
+        "ELSE 'CANCELLED' END",
         "owner": "NULL",
-        "ready_queue": f"CASE WHEN {ref['status']} = 'QUEUED' THEN {dot}queue END",
-        "scheduled_at": f"CASE WHEN {ref['status']} = 'SCHEDULED' THEN {due} END",
+        "ready_queue": f"CASE WHEN {ref['status']} = 'QUEUED' AND {wanted} THEN {dot}queue END",
+        "scheduled_at": f"CASE WHEN {ref['status']} = 'SCHEDULED' AND {wanted} THEN {due} END",
         "queued_at": f"CASE WHEN {ref['status']} = 'QUEUED' THEN {t.now} ELSE {dot}queued_at END",
         "run_at": f"CASE WHEN {terminal} THEN {dot}run_at ELSE {due} END",
         "completed_at": f"CASE WHEN {terminal} THEN {t.now} END",
@@ -158,11 +164,11 @@ def _assignments(t: Terms, table: str, ref: dict[str, str], target: str = "") ->
         "interruptions": f"{dot}interruptions + {ref['interrupted']}",
         "result": ref["result"],
         "error": ref["error"],
-        "cancel_requested": f"CASE WHEN {terminal} THEN 0 ELSE {dot}cancel_requested END",
     }
     lines = [f"{target}{name} = {value}" for name, value in assigned.items()]
     slot = release_unique(t, table).removeprefix("unique_slot = ")
     lines.append(f"{target}unique_slot = CASE WHEN {terminal} THEN {slot} ELSE {dot}unique_slot END")
+    lines.append(f"{target}cancel_requested = 0")
     return ",\n  ".join(lines)
 
 

@@ -112,9 +112,9 @@ def _attempt(row: Sequence[Any]) -> Attempt:
 def cancel(dialect: DialectName, run_id: str, *, force: bool = False) -> Steps[Status]:
     """Cancel a run; return the status it has now.
 
-    A waiting run is CANCELLED at once. A running one is asked to stop and stays RUNNING until it has; with
-    ``force`` it is CANCELLED at once and its worker's answer will be refused. Raises RunNotFound, and
-    WrongStatus when the run has ended.
+    A waiting run is CANCELLED at once. A running one is asked to stop and stays RUNNING until it has; should its
+    attempt end otherwise meanwhile, it is not tried again. With ``force`` it is CANCELLED at once and its worker's
+    answer will be refused. Raises RunNotFound, and WrongStatus when the run has ended.
     """
     key = {"id": id_in(dialect, run_id)}
     status = Status.RUNNING
