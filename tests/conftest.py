@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def pytest_configure() -> None:
     """Forget the settings of the developer's shell: the tests set their own."""
     for name in list(os.environ):
-        ours = name.startswith("LODGER_") and not name.startswith("LODGER_TEST_")
+        ours = name.startswith("LODGER_") and not name.startswith(("LODGER_TEST_", "LODGER_STORM"))
         if ours or name in {"DATABASE_URL", "EMBEDDED_JOB_WORKER"}:
             del os.environ[name]
 

@@ -136,6 +136,25 @@ def test_a_worker_that_beats_but_does_not_claim_is_replaced() -> None:
     assert 5 <= world.became("run", 200) <= 20
 
 
+def test_a_worker_that_did_not_claim_begins_anew() -> None:
+    """Its old beats count no more. Fails without the first sight of a worker that is stuck."""
+    actor = Actor(claims=False)
+    world = World(actors=[actor], waiting=lambda now: [work(oldest=now - 200)] if 200 <= now < 220 else [])
+    world.run(400)
+    again = world.became("run", 200) + 200
+    assert world.became("stand_by", again) >= 10, "two beats from then on"
+
+
+def test_work_that_waited_for_the_database_blames_nobody() -> None:
+    """After an outage workers need a moment to claim, and a beat to tell. Fails without `is_recovering`."""
+    actor = Actor(start=-500, claims=False)
+    world = World(
+        actors=[actor], outages=[(100, 200)], waiting=lambda now: [work(oldest=now - 90)] if 200 <= now < 225 else []
+    )
+    world.run(400)
+    assert world.changes() == [(0, "stand_by")]
+
+
 def test_a_worker_that_is_busy_is_left_alone() -> None:
     """All its slots are taken by long runs, and work waits: the web service is spared, that is why it was separated."""
     full = Actor(claims=False, engine=lambda _: EngineState(full=True, active=20))

@@ -1,0 +1,239 @@
+"""Jobs that kill, deafen or vandalise what runs them: each is contained, is blamed for it, and is blamed alone."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from sqlalchemy import text
+
+from lodger import RunRecord
+from lodger.client.handle import RunHandle
+from lodger.client.job import Call
+from tests.faults import app, hostile
+from tests.faults.desk import Desk
+from tests.faults.fleet import Fleet, Worker, command_of
+from tests.support.wait import wait_until
+
+FULL: Final = os.environ.get("LODGER_STORM") == "full"
+DEAF_SECONDS: Final = 120 if FULL else 8
+"""Longer than twice the silence after which a worker is declared dead."""
+HANGS: Final = 120 if FULL else 30
+
+
+class Company:
+    """Innocent runs in the same engine, going on until they are let go: in each executor one."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.gate = desk.fleet.directory / "gate"
+        jobs = (app.patient, app.patient_on_loop, app.patient_in_process)
+        self.handles = desk.enqueue(*[job.call(str(self.gate)) for job in jobs])
+        for handle in self.handles:
+            desk.wait_start(handle)
+
+    def let_go(self) -> None:
+        """They may end now."""
+        self.gate.touch()
+
+    def assert_untouched(self) -> None:
+        """They ran once."""
+        for record in self._records():
+            assert (record.status, record.attempt, record.fence) == ("SUCCEEDED", 1, 1)
+
+    def assert_not_blamed(self) -> None:
+        """They ran again, and it cost them nothing."""
+        for record in self._records():
+            assert (record.status, record.attempt) == ("SUCCEEDED", 1)
+            for told in self.desk.lodger.attempts(record.id):
+                assert told.error is None or "crash " not in told.error.message
+
+    def _records(self) -> list[RunRecord]:
+        return [self.desk.lodger.get_run(handle.id) for handle in self.handles]
+
+
+KILLERS: Final = {
+    hostile.segfault: "signal SIGSEGV",
+    hostile.abort: "signal SIGABRT",
+    hostile.be_killed: "signal SIGKILL",
+    hostile.hard_exit: "exit code 7",
+    hostile.hard_exit_on_loop: "exit code 7",
+    hostile.close_everything_in_thread: "signal SIGKILL",
+}
+
+
+@pytest.mark.parametrize("job", KILLERS, ids=lambda job: job.name)
+def test_engine_dies_in_company(fleet: Fleet, desk: Desk, job: Any) -> None:
+    """Nobody knows who it was, so all run alone; the guilty one dies there three times, and fails.
+
+    Shown to fail: suspects go on in the engine (it dies for ever); crashes in company count (the innocent are blamed).
+    """
+    fleet.start()
+    company = Company(desk)
+    guilty = desk.one(job.call())
+    wait_until(lambda: "engine 1 ended" in fleet.workers[0].log, 30, "the engine to die")
+    company.let_go()
+    desk.wait_all(60)
+    record = desk.lodger.get_run(guilty.id)
+    assert record.error is not None
+    assert re.search(rf"{KILLERS[job]}, \d+ MB \(crash 3 of 3\)$", record.error.message), record.error.message
+    assert [told.outcome for told in desk.lodger.attempts(guilty.id)] == ["CRASHED"] * 4
+    assert record.attempt == 3
+    company.assert_not_blamed()
+    desk.check({guilty.id: "FAILED"})
+
+
+def test_engine_dies_of_its_only_run(fleet: Fleet, desk: Desk) -> None:
+    """Then it is known who it was, from the first time on; who must not be begun twice fails at once."""
+    fleet.start()
+    waits = desk.one(app.in_process.using(delay=2).call(1))
+    once = desk.one(hostile.segfault.using(on_crash="fail").call())
+    desk.wait_status(once, "FAILED", 30)
+    thrice = desk.one(hostile.hard_exit.call())
+    desk.wait_all(60)
+    assert error_of(desk, once) == "its process died: signal SIGSEGV (crash 1 of 3)"
+    assert [told.outcome for told in desk.lodger.attempts(thrice.id)] == ["CRASHED"] * 3
+    assert "exit code 7" in error_of(desk, thrice)
+    assert desk.lodger.get_run(waits.id).attempt == 1
+    desk.check(desk.expect("FAILED", [once, thrice]))
+
+
+ANSWERS: Final[list[tuple[Call, str, str]]] = []
+
+
+def answers() -> dict[str, tuple[Call, str, str]]:
+    """What an engine survives: the call, the status it comes to, what its error says."""
+    return {
+        "hard_exit_in_process": (hostile.hard_exit_in_process.call(), "FAILED", r"exit code 7.*crash 3 of 3"),
+        "segfault in process": (
+            hostile.segfault.using(executor="process", on_crash="fail").call(),
+            "FAILED",
+            r"signal SIGSEGV.*crash 1 of 3",
+        ),
+        "eat_memory": (hostile.eat_memory.call(), "FAILED", r"killed at \d+ MB, over its memory ceiling of 160 MB"),
+        "close_everything": (hostile.close_everything.call(), "FAILED", r"its process died: signal SIGKILL"),
+        "leave_child_and_die": (hostile.leave_child_and_die.call(), "FAILED", r"its process died: exit code 9"),
+        "fork_runs_on": (hostile.fork_runs_on.call(500), "SUCCEEDED", ""),
+        "fork_runs_on_in_thread": (hostile.fork_runs_on_in_thread.call(500), "SUCCEEDED", ""),
+        "leave_grandchild": (hostile.leave_grandchild.call(), "SUCCEEDED", ""),
+        "leave_child_in_engine": (hostile.leave_child_in_engine.call(), "SUCCEEDED", ""),
+        "hang_on_grandchild": (hostile.hang_on_grandchild.call(), "FAILED", r"stopped after its timeout of 1 s"),
+        "swallow_in_process": (hostile.swallow_in_process.call(), "FAILED", r"stopped after its timeout of 0.5 s"),
+        "swallow_in_thread": (hostile.swallow_in_thread.call(1.5), "SUCCEEDED", ""),
+        "swallow_on_loop": (hostile.swallow_on_loop.call(1.5), "SUCCEEDED", ""),
+        "block_the_loop": (hostile.block_the_loop.call(1.5), "SUCCEEDED", ""),
+        "call_exit": (hostile.call_exit.call(), "FAILED", r"^enough$"),
+        "call_exit_on_loop": (hostile.call_exit_on_loop.call(), "FAILED", r"^enough$"),
+        "call_exit_in_process": (hostile.call_exit_in_process.call(), "FAILED", r"^enough$"),
+        "interrupt_on_loop": (hostile.interrupt_on_loop.call(), "FAILED", r"^$"),
+        "raise_unspeakable": (hostile.raise_unspeakable.call(), "FAILED", r"its text could not be read"),
+        "raise_quitter": (hostile.raise_quitter.call(), "FAILED", r"its text could not be read"),
+        "raise_novel": (hostile.raise_novel.call(), "FAILED", r"end of the world"),
+        "return_nonsense": (hostile.return_nonsense.call(), "SUCCEEDED", ""),
+        "return_too_much": (hostile.return_too_much.call(), "SUCCEEDED", ""),
+        "move_house": (hostile.move_house.call(), "SUCCEEDED", ""),
+    }
+
+
+def test_engine_survives(fleet: Fleet, desk: Desk) -> None:
+    """All at once, in one engine: it is neither killed nor hindered, and nothing of it is left after its stop."""
+    worker = fleet.start(process_slots=3)
+    company = Company(desk)
+    engine = worker.engines()
+    expected = answers()
+    handles = dict(zip(expected, desk.enqueue(*[call for call, _, _ in expected.values()]), strict=True))
+    ended = {*handles.values()}
+    wait_until(lambda: not [one for one in ended if one.status() not in ("SUCCEEDED", "FAILED")], 90, "all to end")
+    assert worker.engines() == engine, worker.log
+    got = {name: (handle.status(), error_of(desk, handle)) for name, handle in handles.items()}
+    wrong = {
+        name: got[name]
+        for name, (_, status, pattern) in expected.items()
+        if got[name][0] != status or not re.search(pattern, got[name][1])
+    }
+    assert wrong == {}
+    assert handles["fork_runs_on"].result(0) == "from the parent"
+    assert handles["fork_runs_on_in_thread"].result(0) == "from the parent"
+    company.let_go()
+    desk.wait_all(30)
+    company.assert_untouched()
+    desk.check({handles[name].id: status for name, (_, status, _) in expected.items()})
+    worker.terminate()
+    assert worker.wait(15) == 0
+    assert_nothing_left(worker)
+
+
+def test_gil_is_held(fleet: Fleet, desk: Desk) -> None:
+    """The engine is deaf, its supervisor is not: it beats, nobody takes the runs, and they end after that.
+
+    Shown to fail: beats sent by the engine instead.
+    """
+    worker = fleet.start()
+    company = Company(desk)
+    deaf = desk.one(hostile.hold_the_gil.call(DEAF_SECONDS))
+    desk.wait_start(deaf)
+    other = fleet.start()
+    waiting = desk.one(app.on_loop.call(1))
+    desk.wait_status(waiting, "SUCCEEDED", 30)
+    company.let_go()
+    before = beats(desk)
+    wait_until(lambda: beats(desk)[worker.pid] > before[worker.pid], 10, "a beat")
+    assert deaf.status() == "RUNNING"
+    assert {handle.status() for handle in company.handles[:2]} == {"RUNNING"}
+    desk.wait_all(DEAF_SECONDS + 30)
+    assert desk.lodger.get_run(deaf.id).fence == 1
+    company.assert_untouched()
+    desk.check()
+    assert "fell silent" not in worker.log + other.log
+
+
+def stop_deaf(gate: Path) -> list[Call]:
+    return [job.call(str(gate)) for job in (hostile.deaf_in_thread, hostile.deaf_on_loop, hostile.deaf_in_process)]
+
+
+def stop_gil_holder(gate: Path) -> list[Call]:
+    return [hostile.hold_the_gil.call(HANGS), app.patient.call(str(gate))]
+
+
+@pytest.mark.parametrize("calls", [stop_deaf, stop_gil_holder])
+def test_never_returns_after_stop(fleet: Fleet, desk: Desk, calls: Callable[[Path], list[Call]]) -> None:
+    """The worker stops in time all the same, and its runs are free for the next one.
+
+    Shown to fail: no kill after the grace.
+    """
+    gate = desk.fleet.directory / "gate"
+    worker = fleet.start(grace_seconds=1)
+    handles = desk.enqueue(*calls(gate))
+    if calls is stop_deaf:
+        for handle in handles:
+            desk.wait_start(handle)
+    else:
+        desk.wait_start(handles[0])
+    worker.terminate()
+    assert worker.wait(12) == 0, worker.log
+    assert_nothing_left(worker)
+    assert desk.counts() == {"QUEUED": len(handles)}
+    assert {desk.lodger.get_run(handle.id).attempt for handle in handles} == {0}
+    gate.touch()
+
+
+def error_of(desk: Desk, handle: RunHandle[Any]) -> str:
+    """What the run's error says."""
+    error = desk.lodger.get_run(handle.id).error
+    return error.message if error else ""
+
+
+def beats(desk: Desk) -> dict[int, Any]:
+    """The last beat of each worker, by the supervisor's process."""
+    with desk.engine.connect() as connection:
+        return {row[0]: row[1] for row in connection.execute(text("SELECT pid, beat_at FROM lodger_worker"))}
+
+
+def assert_nothing_left(worker: Worker) -> None:
+    """None of its processes, nor of what its jobs have started, outlives it."""
+    left = {pid: command_of(pid) for pid in worker.pids()}
+    assert left == {}
