@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import fcntl
 import os
 import signal
 import subprocess
@@ -89,6 +90,14 @@ def eat_memory(run: SyncRun[Res]) -> None:
 def hold_the_gil(run: SyncRun[Res], seconds: int) -> None:
     """Stay in a C call that does not let go of the GIL: PyDLL calls as an extension module would."""
     with told(run):
+        ctypes.PyDLL(None).sleep(seconds)
+
+
+@lodger.job(retry=ONCE)
+def hold_the_gil_and_a_lock(run: SyncRun[Res], seconds: int, path: str) -> None:
+    """Stop the engine where it holds what all writers of a SQLite file wait for, as happens within a transaction."""
+    with told(run), open(path, "a") as queue:  # noqa: PTH123 - the shortest
+        fcntl.flock(queue, fcntl.LOCK_EX)
         ctypes.PyDLL(None).sleep(seconds)
 
 
@@ -264,7 +273,7 @@ def close_everything(run: SyncRun[Res]) -> None:
     """Close every file there is, the channel to the engine too."""
     begin(run)
     os.closerange(3, 1024)
-    time.sleep(60)
+    time.sleep(2)
 
 
 @lodger.job(retry=AGAIN)
@@ -272,10 +281,21 @@ def close_everything_in_thread(run: SyncRun[Res]) -> None:
     """The same in the engine's own process."""
     begin(run)
     os.closerange(3, 1024)
-    time.sleep(60)
+    time.sleep(2)
 
 
-@lodger.job(retry=ONCE)
+@lodger.job(retry=AGAIN)
+async def exit_in_subtask(run: Run[Res]) -> None:
+    """Ask the interpreter to end, where asyncio passes it on to the loop itself."""
+    begin(run)
+    await asyncio.create_task(_exit())
+
+
+async def _exit() -> None:
+    sys.exit("enough")
+
+
+@lodger.job(retry=AGAIN)
 async def stop_the_loop(run: Run[Res]) -> None:
     """Stop the event loop that all async jobs share."""
     begin(run)

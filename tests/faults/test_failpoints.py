@@ -68,7 +68,9 @@ OTHERS: Final = ("release.before_commit", "migrate.before_version")
 
 
 def test_every_failpoint_is_visited() -> None:
-    assert {*IN_ENGINE, *PROMOTING, *RESCUING, *ENQUEUING, *OTHERS} == set(FAILPOINTS)
+    """Those of the schedule daemon have their tests with it."""
+    visited = {*IN_ENGINE, *PROMOTING, *RESCUING, *ENQUEUING, *OTHERS}
+    assert visited == {name for name in FAILPOINTS if not name.startswith("fire.")}
 
 
 @dataclass

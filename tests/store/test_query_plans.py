@@ -45,6 +45,7 @@ ALLOWED = {
     "lock_scheduled": May("scheduled", 2 * BATCH),
     "closed_windows": May("unique", 3 * FEW),
     "unique_holder": May("unique"),
+    "unique_holder_now": May("unique"),
     "walk": May(read=STEP + FEW),
     "owned_by_engine": May("owner", 2 * BATCH),
     "runs_of_engine": May("owner", 2 * BATCH, sort=True),

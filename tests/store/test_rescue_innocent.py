@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lodger.model.outcome import MAX_LOST
 from lodger.store import rescue
 from tests.support.store import Store
 
@@ -51,3 +52,16 @@ def test_a_cancel_that_was_asked_for_is_done(store: Store) -> None:
     with store.database.begin() as conn:
         rescue.free_engine(conn, worker, 1, HOW, running=set())
     assert store.get(run.id).status == "CANCELLED"
+
+
+def test_what_is_lost_in_every_engine_is_not_innocent_for_ever(store: Store) -> None:
+    """A run whose leftovers kill its engine after it has ended. Fails if the loss is not counted: it runs for ever."""
+    worker = store.worker()
+    run = store.running(worker)
+    store.set_run(run.id, lost=MAX_LOST - 2)
+    for status in ("QUEUED", "FAILED"):
+        with store.database.begin() as conn:
+            (freed,) = rescue.free_engine(conn, worker, 1, HOW, running=set(), begun={run.id})
+        assert freed.status == status
+        store.claim(worker)
+    assert store.get(run.id).attempt == 1

@@ -287,8 +287,21 @@ def _set_up_sqlite(raw: Any, _record: Any) -> None:
     if sqlite3.sqlite_version_info < SQLITE_MINIMUM:
         raise ConfigurationError("SQLite", sqlite3.sqlite_version, "3.35 or newer")
     cursor = raw.cursor()
-    if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        cursor.execute("PRAGMA journal_mode = WAL")
+    _switch_to_wal(cursor)
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA journal_size_limit = 67108864")
     cursor.close()
+
+
+def _switch_to_wal(cursor: Any) -> None:
+    """Turn a new file to WAL mode; SQLite's own wait for a lock does not cover processes that do so at once."""
+    import sqlite3
+
+    give_up = time.monotonic() + WAIT_SECONDS
+    while cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(random.uniform(0.001, 0.01))

@@ -62,12 +62,12 @@ def free_engine(
 def runs_of_engine(t: Terms) -> str:
     """Lock the runs that an engine held."""
     return f"""
-SELECT id, job, fence, attempt, max_attempts, on_crash, crashes, cancel_requested FROM {t.run}
+SELECT id, job, fence, attempt, max_attempts, on_crash, crashes, lost, cancel_requested FROM {t.run}
 WHERE owner = :owner AND engine = :engine ORDER BY id {t.for_update()}"""
 
 
 def _free_crashed(conn: Conn, row: Any, exit_text: str, *, alone: bool) -> Freed:
-    key, job, fence, attempt, max_attempts, on_crash, crashes, cancel = row
+    key, job, fence, attempt, max_attempts, on_crash, crashes, _, cancel = row
     crashes += 1 if alone else 0
     blame = f"crash {crashes} of {MAX_CRASHES}" if alone else "together with others; it will run alone"
     message = f"its process died: {exit_text} ({blame})"
@@ -83,12 +83,13 @@ def _free_crashed(conn: Conn, row: Any, exit_text: str, *, alone: bool) -> Freed
 
 
 def _free_innocent(conn: Conn, row: Any, exit_text: str, *, begun: bool) -> Freed:
-    """Queue a run again, uncounted; unless it must not be begun twice, and had begun."""
-    key, job, fence, attempt, _, on_crash, _, cancel = row
-    status = "CANCELLED" if cancel else "FAILED" if begun and on_crash == "fail" else "QUEUED"
+    """Queue a run again; unless it had begun, and must not be begun twice or was lost too often to be innocent."""
+    key, job, fence, attempt, _, on_crash, _, lost, cancel = row
+    spent = begun and (on_crash == "fail" or lost + 1 >= MAX_LOST)
+    status = "CANCELLED" if cancel else "FAILED" if spent else "QUEUED"
     message = f"its engine died of another run before this one was recorded: {exit_text}"
     outcome = "LOST" if begun else "RELEASED"
-    _write(conn, key, fence, status, outcome, message, attempt, refund=int(status == "QUEUED"))
+    _write(conn, key, fence, status, outcome, message, attempt, refund=int(status == "QUEUED"), lost=int(begun))
     return Freed(id_out(key), job, status)
 
 

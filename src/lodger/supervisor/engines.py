@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Mapping
@@ -27,6 +28,10 @@ class EngineHandle(Protocol):
     @property
     def connection(self) -> Any:
         """Return what becomes readable when the engine has said something; None when nothing ever will."""
+
+    @property
+    def end(self) -> int | None:
+        """Return a descriptor that becomes readable when the engine ends; None when nothing tells but asking."""
 
     def hear(self) -> None:
         """Read what the engine has said; called when ``connection`` is readable."""
@@ -73,11 +78,17 @@ class ProcessEngine:
         self._manifest: Manifest | None = None
         first = {**message, "number": number, "flight": self._recorder.file, "seats": seats}
         self.process, self._channel = spawn(ENGINE_MODULE, first, new_session=True, files=[self._recorder.file])
+        self._end = _process_end(self.process.pid)
 
     @property
     def connection(self) -> Any:
         """Return what to wait on."""
         return None if self._gone else self._channel.connection
+
+    @property
+    def end(self) -> int | None:
+        """Return what tells of its end even while a process that a job forked has the channel open too."""
+        return self._end
 
     def hear(self) -> None:
         """Read one message; the end of the channel means that the process is gone."""
@@ -111,6 +122,9 @@ class ProcessEngine:
         if self._manifest is None:
             self._manifest = self._recorder.read()
             self._recorder.close()
+            if self._end is not None:
+                os.close(self._end)
+                self._end = None
         return exit_text(code)
 
     def manifest(self) -> Manifest | None:
@@ -128,8 +142,9 @@ class ProcessEngine:
             self._channel.send({"t": "yield", "pairs": sorted(pairs)})
 
     def kill(self) -> None:
-        """Kill the process and its session."""
-        kill_group(self.process.pid)
+        """Kill the process and its session; safe at any time, from any thread."""
+        if self.process.poll() is None:
+            kill_group(self.process.pid)
         kill_session(self.process.pid)
 
     def take_claimed(self) -> bool:
@@ -151,6 +166,13 @@ class ProcessEngine:
         }
 
 
+def _process_end(pid: int) -> int | None:
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):  # not Linux, or an old one, or forbidden
+        return None
+
+
 class ThreadEngine:
     """An engine in a thread of this process (thread placement)."""
 
@@ -162,6 +184,7 @@ class ThreadEngine:
         self.started = time.monotonic()
         self.error: str | None = None
         self.connection = None
+        self.end = None
         self._last_claim = 0.0
         self._engine = make(number)
         self._ended = False

@@ -39,6 +39,7 @@ MAX_BACKOFF_SECONDS: Final = 30.0
 SETTLED_SECONDS: Final = 10.0
 """An engine that lived this long is restarted at once; one that died sooner waits, longer each time."""
 DRAIN_EXTRA_SECONDS: Final = 4.0
+LAST_RESORT_SECONDS: Final = 0.5
 FENCE_SHARE: Final = 0.9
 """Share of ``dead_after`` without a confirmed beat after which a worker gives its runs up by its own clock."""
 
@@ -94,6 +95,7 @@ class Supervisor:
         self._stop_at: float | None = None
         self._wake_read, self._wake_write = os.pipe()
         self._thread: threading.Thread | None = None
+        self._over = threading.Event()
         self._companions: list[Companion] = []
         self.ready = threading.Event()
 
@@ -125,6 +127,7 @@ class Supervisor:
         if self._stop_at is None:
             self._stop_at = clock() + self._settings.grace_seconds + DRAIN_EXTRA_SECONDS
             os.write(self._wake_write, b"\0")
+            threading.Thread(target=self._kill_late, name="lodger-last-resort", daemon=True).start()
 
     def stop(self) -> None:
         """Drain and return when the worker has left (no later than the grace and a few seconds)."""
@@ -147,6 +150,7 @@ class Supervisor:
             companion.stop()
         self._announcer.close()
         self._database.dispose()
+        self._over.set()
 
     def _guarded(self, step: Callable[[], None]) -> bool:
         """Do one step; trouble is logged and waited out, it never ends the supervisor."""
@@ -197,7 +201,8 @@ class Supervisor:
             self._register()
         self._notice_sleep()
         connections = {engine.connection: engine for engine in self._engines if getattr(engine, "connection", None)}
-        for ready in wait([*connections, self._wake_read], self._patience()):
+        ends = [engine.end for engine in self._engines if engine.end is not None]
+        for ready in wait([*connections, *ends, self._wake_read], self._patience()):
             if ready in connections:
                 connections[ready].hear()
         self._bury_the_dead()
@@ -298,6 +303,7 @@ class Supervisor:
     def _sweep(self) -> None:
         """Free the runs of silent workers, but not soon after trouble of our own: then all beats look old."""
         self._next_sweep = clock() + self._settings.sweep_seconds * random.uniform(0.8, 1.2)
+        self._notice_sleep()  # also one within this turn: waiting for a lock, as all others may have been
         if clock() - self._trouble < self._dead_after:
             return
         freed = sweep(self._database)
@@ -324,6 +330,13 @@ class Supervisor:
                 logger.warning("engine %d did not end in time and is killed", engine.number)
                 engine.kill()
         self._guarded(self._free_after_drain)
+
+    def _kill_late(self) -> None:
+        """Kill engines for the supervisor when it can't: an engine that is stuck may hold the lock it waits for."""
+        assert self._stop_at is not None
+        if not self._over.wait(self._stop_at + LAST_RESORT_SECONDS - clock()):
+            for engine in self.engines:
+                engine.kill()
 
     def _beat_while_draining(self) -> None:
         if clock() >= self._next_beat:

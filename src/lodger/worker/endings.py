@@ -30,7 +30,9 @@ def returned(live: LiveRun, value: Any) -> Ending:
     """
     try:
         return Returned(live.spec.result.dump(value))
-    except Exception as error:  # noqa: BLE001 - whatever a foreign object raises while it is dumped
+    except JobStopped:
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever a foreign object raises while it is dumped
         logger.warning("run %s of %s: its result was not kept: %s", live.claimed.id, live.spec.name, error)
         return Returned(None)
 
@@ -76,11 +78,11 @@ def describe(error: BaseException) -> RunError:
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     try:
         message = str(error)
-    except Exception:  # noqa: BLE001 - a broken __str__ must not hide the failure
+    except BaseException:  # noqa: BLE001 - a broken __str__ must not hide the failure, nor end the loop of all jobs
         message = "(its text could not be read)"
     try:
         lines = "".join(traceback.format_exception(error, limit=-50))
-    except Exception:  # noqa: BLE001
+    except BaseException:  # noqa: BLE001
         lines = ""
     return RunError(
         type=clean_text(name, 255),

@@ -21,9 +21,9 @@ async def invoke_async(live: LiveRun, registry: Registry, desk: Desk, res: Any) 
     token = current.set(live)
     process = os.getpid()
     try:
-        args, kwargs = live.spec.arguments.load(live.claimed.args)
         failpoint("attempt.before_start")
         live.flight.run(live.seat)
+        args, kwargs = live.spec.arguments.load(live.claimed.args)  # the app's validators may run here
         if live.spec.takes_run or registry.middleware:
             run: Run[Any] = Run(live, desk, res)
             args = (run, *args) if live.spec.takes_run else args
@@ -32,6 +32,7 @@ async def invoke_async(live: LiveRun, registry: Registry, desk: Desk, res: Any) 
         else:
             value = await live.spec.function(*args, **kwargs)
         _end_fork(process)
+        return endings.returned(live, value)
     except InvalidArguments as error:
         _end_fork(process, error)
         return endings.misfit(error) if _ours(error) else endings.raised(live, error)
@@ -41,7 +42,6 @@ async def invoke_async(live: LiveRun, registry: Registry, desk: Desk, res: Any) 
     finally:
         live.flight.begin(live.seat)
         current.reset(token)
-    return endings.returned(live, value)
 
 
 def invoke_sync(live: LiveRun, registry: Registry, desk: Desk, res: Any, entered: Callable[[], None]) -> Ending:
@@ -49,10 +49,10 @@ def invoke_sync(live: LiveRun, registry: Registry, desk: Desk, res: Any, entered
     token = current.set(live)
     process = os.getpid()
     try:
-        args, kwargs = live.spec.arguments.load(live.claimed.args)
         failpoint("attempt.before_start")
-        entered()
         live.flight.run(live.seat)
+        args, kwargs = live.spec.arguments.load(live.claimed.args)
+        entered()
         if live.spec.takes_run or registry.middleware:
             run: SyncRun[Any] = SyncRun(live, desk, res)
             args = (run, *args) if live.spec.takes_run else args
@@ -61,6 +61,7 @@ def invoke_sync(live: LiveRun, registry: Registry, desk: Desk, res: Any, entered
         else:
             value = live.spec.function(*args, **kwargs)
         _end_fork(process)
+        return endings.returned(live, value)
     except InvalidArguments as error:
         _end_fork(process, error)
         return endings.misfit(error) if _ours(error) else endings.raised(live, error)
@@ -70,7 +71,6 @@ def invoke_sync(live: LiveRun, registry: Registry, desk: Desk, res: Any, entered
     finally:
         live.flight.begin(live.seat)
         current.reset(token)
-    return endings.returned(live, value)
 
 
 def _end_fork(process: int, error: BaseException | None = None) -> None:

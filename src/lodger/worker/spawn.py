@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -22,6 +23,12 @@ PR_SET_PDEATHSIG: Final = 1
 INSIDE_WORKER: Final = "LODGER_INSIDE_WORKER"
 """Set in every process of a worker: an app that is imported there must not start a worker of its own."""
 PROC: Final = Path("/proc")
+
+# Between the fork and the exec of a Popen, a job that forks in another thread would copy its pipes, and the Popen
+# would wait for the end of the job's child.
+_no_fork: Final = threading.Lock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_no_fork.acquire, after_in_parent=_no_fork.release, after_in_child=_no_fork.release)
 
 
 class Channel:
@@ -70,16 +77,17 @@ def spawn(
     ``new_session`` makes it the leader of a session, by which its whole tree can be found and killed; else
     it leads a process group of its own inside ours. ``files``: descriptors that it inherits under their numbers.
     """
-    ours, theirs = socket.socketpair()
-    with theirs:
-        process = subprocess.Popen(  # noqa: S603 - our own module, in this interpreter
-            [sys.executable, "-m", module, str(theirs.fileno())],
-            pass_fds=[theirs.fileno(), *files],
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, INSIDE_WORKER: "1"},
-            start_new_session=new_session,
-            process_group=None if new_session else 0,
-        )
+    with _no_fork:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = subprocess.Popen(  # noqa: S603 - our own module, in this interpreter
+                [sys.executable, "-m", module, str(theirs.fileno())],
+                pass_fds=[theirs.fileno(), *files],
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, INSIDE_WORKER: "1"},
+                start_new_session=new_session,
+                process_group=None if new_session else 0,
+            )
     channel = Channel(Connection(ours.detach()))
     channel.send(first_message)
     return process, channel

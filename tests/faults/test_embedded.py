@@ -1,0 +1,184 @@
+"""The worker embedded in a real web server: whatever the jobs do, the web goes on, and nothing outlives it.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from lodger.client.handle import RunHandle
+from lodger.client.job import Call
+from tests.faults import app, hostile
+from tests.faults.desk import Desk
+from tests.faults.fleet import Fleet, Worker, command_of, send
+from tests.faults.visitor import Visitor
+from tests.support.wait import wait_until
+
+SLOWEST_SECONDS: Final = 2.0
+GRACE_SECONDS: Final = 1
+SLACK: Final = 6
+"""Seconds that a busy machine may need."""
+
+ON_SQLITE: Final = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+"""What is tested of processes has little to do with the database."""
+
+Web = Callable[..., Worker]
+
+
+@pytest.fixture
+def socket(runtime_dir: Path) -> Path:
+    return runtime_dir / "web"
+
+
+@pytest.fixture
+def web(fleet: Fleet, socket: Path, monkeypatch: pytest.MonkeyPatch) -> Web:
+    """Starts uvicorn with the worker inside, in this mode."""
+
+    def start(mode: str = "child", **settings: str | float) -> Worker:
+        monkeypatch.setenv("EMBEDDED_JOB_WORKER", mode)
+        command = [sys.executable, "-m", "uvicorn", "tests.faults.web:app", "--uds", str(socket)]
+        return fleet.run(command, grace_seconds=GRACE_SECONDS, **settings)
+
+    return start
+
+
+def rude() -> list[tuple[Call, str]]:
+    """What an engine survives, and what it comes to."""
+    return [
+        (hostile.hold_the_gil.call(4), "SUCCEEDED"),
+        (hostile.eat_memory.call(), "FAILED"),
+        (hostile.hard_exit_in_process.call(), "FAILED"),
+        (hostile.leave_child_in_engine.call(), "SUCCEEDED"),
+        (hostile.fork_runs_on_in_thread.call(100), "SUCCEEDED"),
+        (hostile.swallow_on_loop.call(1.0), "SUCCEEDED"),
+        (hostile.swallow_in_process.call(), "FAILED"),
+        (hostile.call_exit.call(), "FAILED"),
+        (hostile.raise_quitter.call(), "FAILED"),
+        (hostile.move_house.call(), "SUCCEEDED"),
+    ]
+
+
+KILLERS: Final[tuple[Any, ...]] = (hostile.segfault, hostile.close_everything_in_thread, hostile.stop_the_loop)
+
+
+def test_web_answers_whatever_jobs_do(web: Web, desk: Desk, socket: Path) -> None:
+    """First all at once that an engine survives, then one by one what it dies of."""
+    server = web()
+    expected: dict[str, str] = {}
+    with Visitor(socket) as visitor:
+        calls = rude()
+        for handle, (_, status) in zip(desk.enqueue(*[call for call, _ in calls]), calls, strict=True):
+            expected[handle.id] = status
+        desk.wait_all(60)
+        for number, job in enumerate(KILLERS, 1):
+            handle = desk.one(job.using(on_crash="fail").call())
+            expected[handle.id] = "FAILED"
+            desk.wait_all(60)
+            assert f"engine {number} ended" in server.log
+        desk.one(app.on_loop.call(1))
+        desk.wait_all(60)
+    visitor.assert_well_served(SLOWEST_SECONDS)
+    assert server.process.poll() is None
+    desk.check(expected)
+
+
+@pytest.mark.parametrize("leaves_child", [False, True])
+def test_run_is_queued_within_a_second_of_its_engines_death(web: Web, desk: Desk, leaves_child: bool) -> None:
+    """Even if a process that a job left behind keeps the engine's files open."""
+    gate = desk.fleet.directory / "gate"
+    server = web()
+    if leaves_child:
+        desk.wait_status(desk.one(hostile.leave_child_in_engine.call()), "SUCCEEDED", 30)
+    run = desk.one(app.patient.call(str(gate)))
+    engine = desk.wait_start(run).pid
+    assert engine in server.engines()
+    send(engine, signal.SIGKILL)
+    killed = time.monotonic()
+    desk.wait_status(run, "QUEUED", 5)
+    took = time.monotonic() - killed
+    print(f"queued again after {took * 1000:.0f} ms")
+    assert took < 1
+    gate.touch()
+    desk.wait_all(30)
+    desk.check()
+
+
+@ON_SQLITE
+def test_nothing_outlives_a_killed_web_process(web: Web, desk: Desk) -> None:
+    """The engine hears of it, gives its runs back and takes everything along that its jobs have started."""
+    server, handles = busy(web, desk)
+    server.kill_supervisor()
+    killed = time.monotonic()
+    wait_until(lambda: not server.pids(), GRACE_SECONDS + 4 + SLACK, "all processes to be gone")
+    print(f"all processes were gone after {time.monotonic() - killed:.1f} s")
+    assert_given_back(desk, handles)
+
+
+@ON_SQLITE
+def test_web_process_stops_in_time(web: Web, desk: Desk) -> None:
+    server, handles = busy(web, desk)
+    assert_stops(server)
+    assert_given_back(desk, handles)
+
+
+@ON_SQLITE
+def test_web_process_stops_in_time_over_a_deaf_engine(web: Web, desk: Desk) -> None:
+    """The engine hears of nothing, and is killed."""
+    server = web()
+    deaf = desk.one(hostile.hold_the_gil.call(60))
+    desk.wait_start(deaf)
+    assert_stops(server)
+    assert_given_back(desk, [deaf])
+
+
+def test_thread_in_the_web_process(web: Web, desk: Desk, socket: Path) -> None:
+    server = web("thread")
+    with Visitor(socket) as visitor:
+        jobs = (app.on_loop, app.in_thread, app.in_process, app.ledger_on_loop, app.ledger_in_thread)
+        desk.enqueue(*[job.call(20) for job in jobs for _ in range(10)])
+        desk.wait_all(60)
+    visitor.assert_well_served(SLOWEST_SECONDS)
+    history = desk.check()
+    pids = {mark.pid for mark in history.marks if mark.word == "start" and mark.job != "in_process"}
+    assert pids == {server.pid}
+    assert server.engines() == []
+    assert_stops(server)
+
+
+def busy(web: Web, desk: Desk) -> tuple[Worker, list[RunHandle[Any]]]:
+    """A web process with runs that don't want to end, in every executor, and with what others left behind."""
+    server = web(process_slots=3)
+    gate = str(desk.fleet.directory / "gate")
+    leavers = desk.enqueue(hostile.leave_grandchild.call(), hostile.leave_child_in_engine.call())
+    for handle in leavers:
+        desk.wait_status(handle, "SUCCEEDED", 30)
+    stubborn = (hostile.deaf_in_thread, hostile.deaf_on_loop, hostile.deaf_in_process)
+    patient = (app.patient, app.patient_on_loop, app.patient_in_process)
+    handles = desk.enqueue(*[job.call(gate) for job in (*stubborn, *patient)])
+    for handle in handles:
+        desk.wait_start(handle)
+    assert any(command_of(pid).startswith(b"sleep\0") for pid in server.pids())
+    return server, handles
+
+
+def assert_stops(server: Worker) -> None:
+    told = time.monotonic()
+    server.terminate()
+    server.wait(GRACE_SECONDS + 4 + SLACK)
+    print(f"stopped after {time.monotonic() - told:.1f} s")
+    left = {pid: command_of(pid) for pid in server.pids()}
+    assert left == {}
+
+
+def assert_given_back(desk: Desk, handles: list[RunHandle[Any]]) -> None:
+    """They can be claimed at once, and nothing was counted."""
+    for handle in handles:
+        record = desk.lodger.get_run(handle.id)
+        assert (record.status, record.attempt) == ("QUEUED", 0), handle
+        assert [told.outcome for told in desk.lodger.attempts(handle.id)] == ["INTERRUPTED"], handle
