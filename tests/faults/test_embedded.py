@@ -1,5 +1,4 @@
-"""The worker embedded in a real web server: whatever the jobs do, the web goes on, and nothing outlives it.
-"""
+"""The worker embedded in a real web server: whatever the jobs do, the web goes on, and nothing outlives it."""
 
 from __future__ import annotations
 

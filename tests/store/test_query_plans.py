@@ -51,7 +51,7 @@ ALLOWED = {
     "runs_of_engine": May("owner", 2 * BATCH, sort=True),
     "runs_of_worker": May("owner", 2 * BATCH, sort=True),
     "ownerless": May("owner", 3 * BATCH, sort=True),
-    "delete_dead_workers": May("owner", 3 * FEW),
+    "delete_dead_workers": May("owner", BATCH + 2 * FEW),  # by its worker, or all runs in hand, which are few
     "succeed_array": May(read=2 * FEW),
     "succeed_list": May(read=2 * FEW),
     "finish": May(read=4 * FEW),
