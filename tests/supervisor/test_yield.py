@@ -3,76 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from lodger import Lodger
-from lodger import settings as settings_module
-from lodger.model.coverage import ANY_QUEUE, Pair, SeenWorker, is_crash_looping
-from lodger.placement.launch import Placement, make_supervisor
-from lodger.store import coverage
-from lodger.store.database import Database
-from lodger.supervisor.supervisor import Supervisor
+from lodger.model.coverage import ANY_QUEUE, is_crash_looping
+from lodger.placement.launch import Placement
 from tests.supervisor.app import alpha, beta, patient
-from tests.supervisor.app import lodger as app
+from tests.supervisor.bench import Bench
 from tests.support.wait import wait_until
-
-QUICK = {"beat_seconds": 0.2, "dead_after_seconds": 2, "poll_seconds": 0.1, "grace_seconds": 1}
-
-
-class Bench:
-    """One supervisor under test, and the enqueuing side."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.lodger = Lodger(url=url)
-        self.lodger.migrate()
-        self.database = Database(url)
-        self.supervisor: Supervisor | None = None
-
-    def start(self, placement: Placement = "child", yields: frozenset[Pair] = frozenset(), **given: object) -> None:
-        settings = settings_module.read({"app": "tests.supervisor.app:lodger", **QUICK, **given})
-        self.supervisor = make_supervisor(placement, settings, self.url, app.registry)
-        self.supervisor.yield_pairs(yields)
-        self.supervisor.start()
-
-    def seen(self) -> SeenWorker | None:
-        with self.database.connect() as conn:
-            return next(iter(coverage.workers(conn)), None)
-
-    def wait_ready(self) -> SeenWorker:
-        return wait_until(lambda: (one := self.seen()) and one.jobs and one, 30, "a ready worker")
-
-    def put(self, *pairs: Pair) -> list[str]:
-        """Enqueue one run per (queue, job); return their ids."""
-        return [self.lodger.by_name(job, queue=queue).enqueue().id for queue, job in pairs]
-
-    def wait_done(self, *ids: str) -> None:
-        wait_until(lambda: all(self.status(one) == "SUCCEEDED" for one in ids), 30, "the runs")
-
-    def status(self, run_id: str) -> str:
-        return str(self.lodger.get_run(run_id).status)
-
-    def close(self) -> None:
-        if self.supervisor is not None:
-            self.supervisor.stop()
-        self.lodger.close()
-        self.database.dispose()
-
-
-@pytest.fixture
-def bench(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    runtime = Path(tempfile.mkdtemp(prefix="lodger-"))  # pytest's own paths are too long for a socket
-    monkeypatch.setenv("LODGER_RUNTIME_DIR", str(runtime))
-    made = Bench(database_url)
-    yield made
-    made.close()
-    shutil.rmtree(runtime, ignore_errors=True)
 
 
 @pytest.mark.parametrize("placement", ["child", "thread"])
@@ -98,7 +38,6 @@ def test_pairs_are_left_and_taken_back_while_it_runs(bench: Bench) -> None:
     pid = bench.wait_ready().pid
     bench.wait_done(*bench.put(("media", alpha.name)))
     supervisor = bench.supervisor
-    assert supervisor is not None
     supervisor.yield_pairs(frozenset({("media", alpha.name)}))
     wait_until(lambda: (one := bench.seen()) and one.engines[0].yields, 5, "the row to tell")
     (left,) = bench.put(("media", alpha.name))
@@ -115,9 +54,7 @@ def test_a_new_engine_yields_what_its_predecessor_did(bench: Bench) -> None:
     """Fails when yields are sent only when they change, not to each engine."""
     bench.start(yields=frozenset({(ANY_QUEUE, beta.name)}))
     bench.wait_ready()
-    supervisor = bench.supervisor
-    assert supervisor is not None
-    os.kill(supervisor.engines[0].describe()["pid"], signal.SIGKILL)
+    os.kill(bench.supervisor.engines[0].describe()["pid"], signal.SIGKILL)
     wait_until(lambda: (one := bench.seen()) and one.engines[0].number == 2 and one.jobs, 30, "the second engine")
     (left,) = bench.put(("default", beta.name))
     bench.wait_done(*bench.put(("default", alpha.name)))
@@ -142,9 +79,7 @@ def test_leaving_is_told_at_once(bench: Bench, tmp_path: Path) -> None:
     bench.wait_ready()
     held = bench.lodger.by_name(patient.name).enqueue(str(flag))
     wait_until(lambda: bench.status(held.id) == "RUNNING", 30, "a run to wait for")
-    supervisor = bench.supervisor
-    assert supervisor is not None
-    supervisor.request_stop()
+    bench.supervisor.request_stop()
     seen = wait_until(lambda: (one := bench.seen()) and one.stopping_seconds is not None and one, 5, "its last word")
     assert seen.is_live
     flag.touch()

@@ -42,6 +42,9 @@ class EngineHandle(Protocol):
     def drain(self) -> None:
         """Ask it to end in order."""
 
+    def retire(self) -> None:
+        """Have it claim nothing more and end when its runs have; they are not stopped. A drain may follow."""
+
     def yield_pairs(self, pairs: frozenset[Pair]) -> None:
         """Have it claim none of these (queue, job) any more; said again with the same pairs it does nothing."""
 
@@ -135,6 +138,10 @@ class ProcessEngine:
         """Ask it to end in order."""
         self._channel.send({"t": "drain"})
 
+    def retire(self) -> None:
+        """Have it claim nothing more and end when its runs have."""
+        self._channel.send({"t": "retire"})
+
     def yield_pairs(self, pairs: frozenset[Pair]) -> None:
         """Tell it what to leave to others, if that is new."""
         if pairs != self._yields:
@@ -213,6 +220,10 @@ class ThreadEngine:
     def drain(self) -> None:
         """Ask it to end in order."""
         self._engine.drain()
+
+    def retire(self) -> None:
+        """Have it claim nothing more and end when its runs have."""
+        self._engine.retire()
 
     def yield_pairs(self, pairs: frozenset[Pair]) -> None:
         """Tell it what to leave to others."""

@@ -104,6 +104,8 @@ def _obey(channel: Channel, engine: Engine) -> bool:
     match message["t"]:
         case "drain":
             engine.drain()
+        case "retire":
+            engine.retire()
         case "abandon":
             engine.abandon()
         case "yield":

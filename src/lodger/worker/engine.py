@@ -109,6 +109,7 @@ class Engine:
         self._look_again = False
         self._drain_at: float | None = None
         self._drain_wanted = False
+        self._retiring = False
         self._abandoned = False
         self._broken = False
         self._in_doubt = False
@@ -145,6 +146,11 @@ class Engine:
     def drain(self) -> None:
         """Claim nothing more, give running jobs their grace, then end."""
         self._drain_wanted = True
+        self._news.set()
+
+    def retire(self) -> None:
+        """Claim nothing more and end when the running jobs have: they are not told, and no time limits them."""
+        self._retiring = True
         self._news.set()
 
     def yield_pairs(self, pairs: frozenset[Pair]) -> None:
@@ -196,7 +202,8 @@ class Engine:
     def _is_over(self) -> bool:
         if self._abandoned:
             return self._drop_everything()
-        return self._drain_at is not None and not self._slots.active and not self._outcomes
+        is_leaving = self._drain_at is not None or self._retiring
+        return is_leaving and not self._slots.active and not self._outcomes
 
     def _patience(self) -> float:
         """Return the seconds until there is something to do without being called."""
@@ -216,6 +223,7 @@ class Engine:
     def _may_claim(self) -> bool:
         return (
             self._drain_at is None
+            and not self._retiring
             and not self._abandoned
             and self._slots.free(self._pace.ahead()) > 0
             and self._flight.free_seats >= self._settings.concurrency + MAX_AHEAD
@@ -230,7 +238,7 @@ class Engine:
             self._claimer.look_again()
         for live in list(self._slots.overdue()):
             self._stop_run(live, "timeout")
-        self._give_back(HOLD_SECONDS)
+        self._give_back(0.0 if self._retiring else HOLD_SECONDS)
         if self._drain_wanted and self._drain_at is None:
             self._begin_drain()
         if self._drain_at is not None and time.monotonic() >= self._drain_at:
