@@ -1,50 +1,225 @@
-"""The worker inside the web service: started and stopped with it, never able to take it down."""
+"""The worker inside a web service: started and stopped with it, never able to take it down.
+
+Each web process that enters the lifespan has one of these, in a thread; the elected one carries the worker.
+
+    stand for election ──elected──▶ govern: worker, or stand by (auto) ──told to stop──▶ end
+                                                                                          │
+              all of the service stops    drain: jobs have the grace    ◀─────────────────┤
+              only this process           hand over: jobs go on without us, a sibling is  │
+              (recycled, reloaded)        elected                       ◀─────────────────┘
+
+Which of the two it is nobody tells us. Siblings do: when all of a service stops, all of its processes hear of it within
+moments, and say so on the roll.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
-import sys
+import threading
+from contextlib import suppress
+from multiprocessing.connection import wait
 from typing import Final
 
+from lodger.errors import ConfigurationError, LodgerError
 from lodger.model.job import Registry
-from lodger.placement.launch import inside_worker, make_supervisor
-from lodger.placement.mode import Mode, read_mode
+from lodger.placement.auto import Own
+from lodger.placement.election import Election, stand
+from lodger.placement.governor import Governor
+from lodger.placement.launch import make_supervisor, open_database
+from lodger.placement.mode import Mode
+from lodger.placement.signals import SignalChain
+from lodger.scheduler.daemon import Daemon, make_daemon
+from lodger.scheduler.mode import ScheduleMode, carries_daemon
 from lodger.settings import Settings
+from lodger.store import migrations
 from lodger.store.url import parse
-from lodger.supervisor.supervisor import Supervisor
+from lodger.supervisor.supervisor import DRAIN_EXTRA_SECONDS, Supervisor, clock
+from lodger.worker.loading import WHERE
 
 logger: Final = logging.getLogger("lodger.placement")
+
+ELECTION_SECONDS: Final = 1.0
+SIBLINGS_SECONDS: Final = 1.0
+"""How long a whole service may take until all of its processes have heard that it stops."""
+GLANCE_SECONDS: Final = 0.05
+HAND_OVER_SECONDS: Final = 5.0
+TOLD: Final = {"signal": b"\0", "end": b"e", "drain": b"d"}
+"""What is written to the pipe: a signal came; the server ends this process; the program wants the worker ended."""
 
 
 class Embedded:
     """The embedded worker of one web process."""
 
-    def __init__(self, settings: Settings, url: str | None, registry: Registry) -> None:
-        """Refuse at once what can never work: no database, an unknown mode."""
+    def __init__(
+        self, mode: Mode, schedules: ScheduleMode, settings: Settings, url: str | None, registry: Registry
+    ) -> None:
+        """Refuse at once what can never work: no database, no place to import the app from."""
+        self._mode = mode
+        self._schedules = schedules
         self._settings = settings
-        self._url = url
+        self._url = url or ""
         self._registry = registry
-        self.supervisor: Supervisor | None = None
+        self._shown = parse(url)
+        if mode in {"auto", "child"} and not settings.app:
+            raise ConfigurationError("LODGER_APP", settings.app, WHERE + " (or Lodger(app=...))")
+        self._owner = os.getpid()
+        self._ear, self._mouth = os.pipe()
+        os.set_blocking(self._ear, False)
+        os.set_blocking(self._mouth, False)
+        self._signals = SignalChain(self._mouth)
+        self._database = open_database(self._url, settings, pool_size=1)
+        own = self._own() if mode == "auto" else None
+        self._governor = Governor(self._make_worker, own, self._database) if mode != "off" else None
+        self._daemon: Daemon | None = None
+        self._election: Election | None = None
+        self._is_prepared = False
+        self._trouble = ""
+        self._thread = threading.Thread(target=self._main, name="lodger-embedded", daemon=True)
 
-    def start(self) -> Mode:
-        """Start the worker if the environment says so; return the mode."""
-        mode = read_mode(os.environ)
-        if mode == "off" or inside_worker() or "pytest" in sys.modules:
-            logger.info("role=web placement=none: no embedded worker in this process")
-            return "off"
-        shown = parse(self._url)
-        assert self._url is not None
-        self.supervisor = make_supervisor(mode, self._settings, self._url, self._registry)
-        self.supervisor.start()
+    def start(self) -> None:
+        """Stand for election, in the background."""
+        self._signals.install()
+        self._thread.start()
         logger.info(
-            "role=web+worker placement=%s queues=%s database=%s pid=%d signals=the web server's",
-            *(mode, ",".join(self._settings.queues) or "all", shown.dialect, os.getpid()),
+            "role=web placement=%s schedules=%s queues=%s database=%s pid=%d signals=%s",
+            *(self._mode, self._schedules, ",".join(self._settings.queues) or "all", self._shown.dialect),
+            *(self._owner, f"the web server's; {', '.join(self._signals.heard) or 'none'} heard"),
         )
-        return mode
 
-    def stop(self) -> None:
-        """Drain; returns within the grace and a few seconds. Safe twice and before start."""
-        supervisor, self.supervisor = self.supervisor, None
-        if supervisor is not None:
-            supervisor.stop()
+    def stop(self, *, drain: bool = False) -> None:
+        """End; returns within the grace and a few seconds. ``drain``: nothing shall go on without this process."""
+        if os.getpid() != self._owner:
+            return  # in a forked child: it is our parent's
+        self._tell("drain" if drain else "end")
+        self._thread.join(self._settings.grace_seconds + 2 * DRAIN_EXTRA_SECONDS + SIBLINGS_SECONDS)
+        self._signals.remove()
+
+    def _tell(self, what: str) -> None:
+        with suppress(BlockingIOError):
+            os.write(self._mouth, TOLD[what])
+
+    # the thread
+
+    def _main(self) -> None:
+        self._election = stand(open_database(self._url, self._settings, pool_size=1), self._settings)
+        told = b""
+        try:
+            while not told:
+                told = self._heard(self._turn())
+        finally:
+            self._end(told)
+
+    def _heard(self, seconds: float) -> bytes:
+        """Wait so long; return what was said meanwhile."""
+        if not wait([self._ear], seconds):
+            return b""
+        return os.read(self._ear, 64)
+
+    def _turn(self) -> float:
+        """Do what an elected process does; never raises: no trouble of ours may be the web server's."""
+        assert self._election is not None
+        try:
+            self._prepare()
+            if not self._election.carry(self._governor.worker_id if self._governor else ""):
+                self._step_back()
+                return ELECTION_SECONDS
+            self._have_daemon()
+            seconds = self._governor.turn() if self._governor else ELECTION_SECONDS
+        except Exception as error:  # noqa: BLE001 - see above
+            self._say(str(error) if isinstance(error, LodgerError) else f"{type(error).__name__}: {error}")
+            return ELECTION_SECONDS
+        self._trouble = ""
+        return min(seconds, ELECTION_SECONDS)
+
+    def _say(self, trouble: str) -> None:
+        if trouble != self._trouble:
+            self._trouble = trouble
+            logger.error("embedded worker: %s (trying on)", trouble)
+
+    def _prepare(self) -> None:
+        """See to it that the tables are there; on SQLite they are made."""
+        if not self._is_prepared:
+            if self._settings.migrate or self._database.dialect == "sqlite":
+                migrations.migrate(self._database)
+            migrations.check(self._database)
+            self._is_prepared = True
+
+    def _step_back(self) -> None:
+        """Another process carries: what we may have had is not ours any more."""
+        if self._governor is not None:
+            self._governor.retire()
+        daemon, self._daemon = self._daemon, None
+        if daemon is not None:
+            daemon.request_stop()
+
+    # what the elected process has
+
+    def _own(self) -> Own:
+        return Own(
+            environment=self._settings.environment,
+            jobs={name: spec.queue for name, spec in self._registry.jobs.items()},
+            queues=self._settings.queues,
+            beat_seconds=self._settings.beat_seconds,
+            takeover_seconds=self._settings.takeover_seconds,
+        )
+
+    def _make_worker(self) -> Supervisor:
+        placement = "thread" if self._mode == "thread" else "child"
+        worker = make_supervisor(placement, self._settings, self._url, self._registry)
+        if self._schedules == "auto" and carries_daemon(self._schedules, has_worker=True):
+            worker.carry(self._make_daemon())
+        logger.info("role=web+worker placement=%s pid=%d: this process carries the worker", placement, self._owner)
+        return worker
+
+    def _have_daemon(self) -> None:
+        """Carry a schedule daemon whether or not there is a worker, if that is what was said."""
+        if self._schedules == "on" and self._daemon is None:
+            self._daemon = self._make_daemon()
+            self._daemon.start()
+
+    def _make_daemon(self) -> Daemon:
+        database = open_database(self._url, self._settings, pool_size=2)
+        specs = list(self._registry.schedules.values()) if self._schedules == "on" else []
+        return make_daemon(self._settings, database, placement=self._mode, specs=specs)
+
+    # the end
+
+    def _end(self, told: bytes) -> None:
+        assert self._election is not None
+        self._election.say_stopping()
+        if self._daemon is not None:
+            self._daemon.request_stop()
+        if self._governor is not None:
+            self._governor.retire()
+            self._election.put_down()
+            self._end_worker(self._governor, told)
+        if self._daemon is not None:
+            self._daemon.stop()
+        self._election.leave()
+        self._database.dispose()
+
+    def _end_worker(self, governor: Governor, told: bytes) -> None:
+        assert self._election is not None
+        if self._goes_on_without_us(governor, told):
+            logger.info("this process is replaced: its runs go on, a sibling carries the worker")
+            governor.hand_over(self._election.orders())
+            governor.join(HAND_OVER_SECONDS)
+            return
+        governor.drain()
+        self._election.stop_engines_left()
+        governor.join(self._settings.grace_seconds + 2 * DRAIN_EXTRA_SECONDS)
+
+    def _goes_on_without_us(self, governor: Governor, told: bytes) -> bool:
+        """Whether only this process ends: no signal came and nobody else stops, or one came to us alone."""
+        if self._mode == "thread" or TOLD["drain"] in told:
+            return False
+        assert self._election is not None
+        is_signalled = TOLD["signal"] in told
+        until = clock() + SIBLINGS_SECONDS
+        while governor.is_busy and clock() < until:
+            siblings = self._election.siblings()
+            if (siblings or is_signalled) and all(one.stopping for one in siblings):
+                return False
+            is_signalled = is_signalled or TOLD["signal"] in self._heard(GLANCE_SECONDS)
+        return governor.is_busy

@@ -31,7 +31,7 @@ def make_supervisor(placement: Placement, settings: Settings, url: str, registry
     """Return the supervisor of a worker; ``registry`` is needed for thread placement only."""
     if placement != "thread" and not settings.app:
         raise ConfigurationError("LODGER_APP", settings.app, WHERE + " (or Lodger(app=...))")
-    database = Database(url, tables=Tables(settings.prefix, settings.schema or None), pool_size=3)
+    database = open_database(url, settings, pool_size=3)
     start_engine: Callable[[str, int], EngineHandle]
     if placement == "thread":
         assert registry is not None
@@ -42,6 +42,11 @@ def make_supervisor(placement: Placement, settings: Settings, url: str, registry
     return Supervisor(
         Plan(settings=settings, database=database, placement=placement, engines=engines, start_engine=start_engine)
     )
+
+
+def open_database(url: str, settings: Settings, *, pool_size: int) -> Database:
+    """Return the database with Lodger's tables as the settings name them."""
+    return Database(url, tables=Tables(settings.prefix, settings.schema or None), pool_size=pool_size)
 
 
 def _process_starter(placement: Placement, settings: Settings, url: str) -> Callable[[str, int], EngineHandle]:

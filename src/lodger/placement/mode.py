@@ -7,12 +7,12 @@ from typing import Final, Literal, TypeAlias
 
 from lodger.errors import ConfigurationError
 
-Mode: TypeAlias = Literal["child", "thread", "off"]
+Mode: TypeAlias = Literal["auto", "child", "thread", "off"]
 
 VARIABLE: Final = "EMBEDDED_JOB_WORKER"
 OTHER_SPELLING: Final = "JOB_WORKER_ENABLED"
 MODES: Final[dict[str, Mode]] = {
-    "auto": "child",
+    "auto": "auto",
     "true": "child",
     "1": "child",
     "child": "child",

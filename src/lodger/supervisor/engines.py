@@ -45,6 +45,9 @@ class EngineHandle(Protocol):
     def retire(self) -> None:
         """Have it claim nothing more and end when its runs have; they are not stopped. A drain may follow."""
 
+    def go_on_alone(self, orders: Mapping[str, Any]) -> bool:
+        """Have it retire and beat for itself once we are gone; False when it cannot."""
+
     def yield_pairs(self, pairs: frozenset[Pair]) -> None:
         """Have it claim none of these (queue, job) any more; said again with the same pairs it does nothing."""
 
@@ -142,6 +145,10 @@ class ProcessEngine:
         """Have it claim nothing more and end when its runs have."""
         self._channel.send({"t": "retire"})
 
+    def go_on_alone(self, orders: Mapping[str, Any]) -> bool:
+        """Have it retire and beat for itself; it reads this before it can see the channel's end."""
+        return self._channel.send({**orders, "t": "alone"})
+
     def yield_pairs(self, pairs: frozenset[Pair]) -> None:
         """Tell it what to leave to others, if that is new."""
         if pairs != self._yields:
@@ -224,6 +231,10 @@ class ThreadEngine:
     def retire(self) -> None:
         """Have it claim nothing more and end when its runs have."""
         self._engine.retire()
+
+    def go_on_alone(self, orders: Mapping[str, Any]) -> bool:
+        """It ends with this process."""
+        return False
 
     def yield_pairs(self, pairs: frozenset[Pair]) -> None:
         """Tell it what to leave to others."""

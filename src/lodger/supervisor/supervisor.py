@@ -3,9 +3,15 @@
 It runs no user code, so nothing a job does can keep it from beating. The same in every placement: a thread
 of the web process (embedded), the main thread of ``lodger worker`` (separate).
 
-    register ─▶ start engines ─▶ [ hear · bury and restart · beat · sweep ] … ─▶ drain ─▶ leave
+    register ─▶ start engines ─▶ [ hear · bury and restart · beat · sweep ] … ─▶ wind down ─▶ leave
         ▲                                        │
         └── declared dead: kill engines, new id ─┘
+
+Three ways to wind down; a drain may follow the others:
+
+    retire      claim nothing more, running jobs end in their own time                (others have taken over)
+    hand over   the same, and the engine lives and beats on without us                (our process is replaced)
+    drain       claim nothing more, running jobs have the grace to end                (all of it stops)
 """
 
 from __future__ import annotations
@@ -16,7 +22,8 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import Any, Final, Protocol
@@ -92,8 +99,12 @@ class Supervisor:
         self._last_turn = clock()
         self._unfreed: list[tuple[str, int, str, Manifest | None]] = []
         self._announcer = Announcer(plan.database)
+        self._is_ending = False
         self._stop_at: float | None = None
+        self._orders: Mapping[str, Any] | None = None
         self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_read, False)
+        os.set_blocking(self._wake_write, False)
         self._thread: threading.Thread | None = None
         self._over = threading.Event()
         self._companions: list[Companion] = []
@@ -122,30 +133,56 @@ class Supervisor:
         """Leave these (queue, job) to other workers, from the next turn on. Any thread, also before ``start``."""
         self._yields = pairs
 
+    def retire(self) -> None:
+        """Claim nothing more and leave when the running jobs have ended; returns at once. A stop may follow."""
+        self._is_ending = True
+        with suppress(BlockingIOError):  # it is full: awake it is
+            os.write(self._wake_write, b"\0")
+
+    def hand_over(self, orders: Mapping[str, Any]) -> None:
+        """Retire, and leave the running jobs to engines that go on without us; returns at once."""
+        self._orders = orders
+        self.retire()
+
     def request_stop(self) -> None:
-        """Begin to drain; returns at once. Safe to call from a signal handler, and twice."""
+        """Begin to drain; returns at once. Safe twice, and in a signal handler: it takes no lock."""
         if self._stop_at is None:
             self._stop_at = clock() + self._settings.grace_seconds + DRAIN_EXTRA_SECONDS
-            os.write(self._wake_write, b"\0")
-            threading.Thread(target=self._kill_late, name="lodger-last-resort", daemon=True).start()
+        self.retire()
 
     def stop(self) -> None:
         """Drain and return when the worker has left (no later than the grace and a few seconds)."""
         self.request_stop()
+        self.join(self._settings.grace_seconds + 2 * DRAIN_EXTRA_SECONDS)
+
+    def join(self, seconds: float) -> bool:
+        """Wait until it has left; return whether it has."""
         if self._thread is not None:
-            self._thread.join(self._settings.grace_seconds + 2 * DRAIN_EXTRA_SECONDS)
+            self._thread.join(seconds)
+        return self.is_over
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has left."""
+        return self._over.is_set()
+
+    def close(self) -> None:
+        """Close its files, once it is over: a web process has many supervisors in its life."""
+        os.close(self._wake_read)
+        os.close(self._wake_write)
 
     def run(self) -> None:
-        """Supervise until stopped."""
-        while self._stop_at is None and not self._guarded(self._begin):
+        """Supervise until told to end."""
+        threading.Thread(target=self._kill_late, name="lodger-last-resort", daemon=True).start()
+        while not self._is_ending and not self._guarded(self._begin):
             self._rest(1.0)
         for companion in self._companions:
             companion.start()
-        while self._stop_at is None:
+        while not self._is_ending:
             self._guarded(self._turn)
         for companion in self._companions:
             companion.request_stop()
-        self._drain()
+        self._wind_down()
         for companion in self._companions:
             companion.stop()
         self._announcer.close()
@@ -247,6 +284,8 @@ class Supervisor:
                 logger.error("engine %d died (%s) with run %s of %s: now %s", number, how, run.id, run.job, run.status)
 
     def _note_death(self, engine: EngineHandle, how: str) -> None:
+        if self._is_ending:
+            return
         lived = time.monotonic() - engine.started
         self._quick_deaths = 0 if lived > SETTLED_SECONDS else self._quick_deaths + 1
         pause = 0.0 if self._quick_deaths == 0 else min(0.5 * 2**self._quick_deaths, MAX_BACKOFF_SECONDS)
@@ -315,43 +354,80 @@ class Supervisor:
 
     # end
 
-    def _drain(self) -> None:
-        """Let the engines end in order, kill what does not, leave."""
-        assert self._stop_at is not None
-        os.read(self._wake_read, 1)
+    def _wind_down(self) -> None:
+        """Let the engines end as it was said, and leave; or leave them to themselves."""
         self._next_beat = 0.0  # say at once that we leave in order: others count the time from then
-        for engine in self._engines:
-            engine.drain()
-        while clock() < self._stop_at and any(engine.death() is None for engine in self._engines):
-            self._guarded(self._beat_while_draining)
+        told: set[tuple[int, bool]] = set()
+        while not self._is_wound_down():
+            if self._hand_engines_over():
+                return
+            self._tell_to_end(told)
+            self._guarded(self._beat_while_ending)
             self._hear_last_words()
+            if self._stop_at is None:
+                self._guarded(self._bury_the_dead)  # no hurry, no excuse: a crash is a crash
         for engine in self._engines:
             if engine.death() is None:
                 logger.warning("engine %d did not end in time and is killed", engine.number)
                 engine.kill()
-        self._guarded(self._free_after_drain)
+        self._guarded(self._free_and_leave)
+
+    def _is_wound_down(self) -> bool:
+        if self._stop_at is None:
+            return not self._engines and not self._unfreed
+        return clock() >= self._stop_at or all(engine.death() is not None for engine in self._engines)
+
+    def _tell_to_end(self, told: set[tuple[int, bool]]) -> None:
+        """Tell each engine once to retire, and once to drain."""
+        is_drain = self._stop_at is not None
+        for engine in self._engines:
+            if (engine.number, is_drain) not in told:
+                told.add((engine.number, is_drain))
+                engine.drain() if is_drain else engine.retire()
+
+    def _hand_engines_over(self) -> bool:
+        """Leave running jobs to their engines, if that is wanted; return whether it was done."""
+        orders, self._orders = self._orders, None
+        if orders is None or self._stop_at is not None or not self._worker:
+            return False
+        if not all(engine.ready and engine.go_on_alone(orders) for engine in self._engines):
+            self.request_stop()
+            return False
+        return True
 
     def _kill_late(self) -> None:
         """Kill engines for the supervisor when it can't: an engine that is stuck may hold the lock it waits for."""
-        assert self._stop_at is not None
-        if not self._over.wait(self._stop_at + LAST_RESORT_SECONDS - clock()):
-            for engine in self.engines:
-                engine.kill()
+        while not self._over.wait(LAST_RESORT_SECONDS):
+            if self._stop_at is not None and clock() > self._stop_at + LAST_RESORT_SECONDS:
+                for engine in self.engines:
+                    engine.kill()
+                return
 
-    def _beat_while_draining(self) -> None:
-        if clock() >= self._next_beat:
-            self._next_beat = clock() + self._settings.beat_seconds
-            with self._database.connect() as conn:
-                workers.beat(conn, self._worker, jobs=(), engines=[], claimed=False, stopping=True)
+    def _beat_while_ending(self) -> None:
+        if not self._worker or clock() < self._next_beat:
+            return
+        self._next_beat = clock() + self._settings.beat_seconds
+        state = [{**engine.describe(), "state": "ending"} for engine in self._engines]
+        with self._database.connect() as conn:
+            alive = workers.beat(conn, self._worker, jobs=(), engines=state, claimed=False, stopping=True)
+        if not alive:
+            logger.error("worker %s was declared dead while it ended; its jobs are stopped", self._worker)
+            self._kill_engines()  # its runs belong to others
 
     def _hear_last_words(self) -> None:
         connections = {engine.connection: engine for engine in self._engines if getattr(engine, "connection", None)}
-        for ready in wait(list(connections), 0.05) if connections else ():
-            connections[ready].hear()
-        if not connections:
-            time.sleep(0.02)
+        self._hush()
+        for ready in wait([*connections, self._wake_read], 0.05):
+            if ready in connections:
+                connections[ready].hear()
 
-    def _free_after_drain(self) -> None:
+    def _hush(self) -> None:
+        """Read away what has woken us."""
+        with suppress(BlockingIOError):
+            while os.read(self._wake_read, 64):
+                pass
+
+    def _free_and_leave(self) -> None:
         for engine in self._engines:
             free_stopped(self._database, self._worker, engine.number)
         if self._worker:

@@ -1,8 +1,9 @@
 """An engine in a process of its own: ``python -m lodger.worker <fd>``, started by a supervisor.
 
-The channel's end means that the supervisor is gone: drain, then go too. Exit codes: 0 drained,
-3 the app could not be imported or its worker lifespan failed (said on the channel), 4 a job has broken the
-process for all others: closed its files, or stopped the event loop.
+The channel's end means that the supervisor is gone: drain, then go too, unless it has said before that we go
+on alone. A process that the web server forked may keep the channel open, hence the look at our parent as well.
+Exit codes: 0 drained, 3 the app could not be imported or its worker lifespan failed (said on the channel), 4 a job
+has broken the process for all others: closed its files, or stopped the event loop.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any, Final, NoReturn
 from lodger.settings import Settings
 from lodger.store.database import Database
 from lodger.store.sql import Tables
+from lodger.worker.alone import Alone
 from lodger.worker.engine import Engine, EngineBroken, Identity
 from lodger.worker.flight import Flight
 from lodger.worker.loading import load_app
@@ -34,6 +36,7 @@ EXIT_BROKEN: Final = 4
 def main() -> None:
     """Run one engine to its end, then end the process whatever its threads still do."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal; the supervisor decides
+    parent = os.getppid()
     channel, first = accept(sys.argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     _be_a_guest(first)
@@ -44,16 +47,18 @@ def main() -> None:
         channel.send({"t": "failed", "error": f"{type(error).__name__}: {error}", "trace": traceback.format_exc()})
         _leave(EXIT_START_FAILED)
     signal.signal(signal.SIGTERM, lambda *_: engine.drain())
-    while channel.connection.poll() and _obey(channel, engine):  # what to leave to others, before the first claim
+    orders = Orders(channel, engine, _make_alone(first, engine))
+    while channel.connection.poll() and orders.obey():  # what to leave to others, before the first claim
         pass
     channel.send({"t": "ready", "jobs": engine.jobs})
-    threading.Thread(target=_listen, args=(channel, engine), name="lodger-supervisor", daemon=True).start()
-    threading.Thread(target=_tick, args=(channel, engine), name="lodger-tick", daemon=True).start()
+    threading.Thread(target=orders.listen, name="lodger-supervisor", daemon=True).start()
+    threading.Thread(target=_tick, args=(channel, engine, orders, parent), name="lodger-tick", daemon=True).start()
     try:
         engine.run()
     except EngineBroken:
         logger.exception("the engine cannot go on")
         _leave(EXIT_BROKEN)
+    orders.alone.end()
     _leave(0)
 
 
@@ -77,6 +82,12 @@ def _make_engine(first: dict[str, Any]) -> Engine:
     )
 
 
+def _make_alone(first: dict[str, Any], engine: Engine) -> Alone:
+    settings = Settings.from_json(first["settings"])
+    database = Database(first["url"], tables=Tables(settings.prefix, settings.schema or None), pool_size=1)
+    return Alone(engine, settings, database, first["worker"], first["number"])
+
+
 def _be_a_guest(first: dict[str, Any]) -> None:
     """Give way to the web server: lower CPU priority, first in line when memory runs out."""
     if first["placement"] != "child":
@@ -89,31 +100,44 @@ def _be_a_guest(first: dict[str, Any]) -> None:
         pass  # not Linux, or not allowed: then the kernel decides as it likes
 
 
-def _listen(channel: Channel, engine: Engine) -> None:
-    while _obey(channel, engine):
-        pass
+class Orders:
+    """What the supervisor says, done in turn."""
+
+    def __init__(self, channel: Channel, engine: Engine, alone: Alone) -> None:
+        self._channel = channel
+        self._engine = engine
+        self.alone = alone
+        self.is_alone = False
+
+    def listen(self) -> None:
+        """Obey until the supervisor is gone."""
+        while self.obey():
+            pass
+
+    def obey(self) -> bool:
+        """Wait for an order and do it; False when there is nobody to give one."""
+        try:
+            message = self._channel.recv()
+        except EOFError:
+            if not self.is_alone:
+                self._engine.drain()
+            return False
+        match message["t"]:
+            case "drain":
+                self._engine.drain()
+            case "retire":
+                self._engine.retire()
+            case "alone":
+                self.is_alone = True
+                self.alone.begin(message)
+            case "abandon":
+                self._engine.abandon()
+            case "yield":
+                self._engine.yield_pairs(frozenset((queue, job) for queue, job in message["pairs"]))
+        return True
 
 
-def _obey(channel: Channel, engine: Engine) -> bool:
-    """Wait for an order of the supervisor and do it; False when it is gone."""
-    try:
-        message = channel.recv()
-    except EOFError:
-        engine.drain()
-        return False
-    match message["t"]:
-        case "drain":
-            engine.drain()
-        case "retire":
-            engine.retire()
-        case "abandon":
-            engine.abandon()
-        case "yield":
-            engine.yield_pairs(frozenset((queue, job) for queue, job in message["pairs"]))
-    return True
-
-
-def _tick(channel: Channel, engine: Engine) -> None:
+def _tick(channel: Channel, engine: Engine, orders: Orders, parent: int) -> None:
     """Tell the supervisor once a second that we move, and what we do."""
     last_claim = 0.0
     while channel.send(
@@ -121,6 +145,8 @@ def _tick(channel: Channel, engine: Engine) -> None:
     ):
         last_claim = engine.last_claim
         time.sleep(TICK_SECONDS)
+        if os.getppid() != parent and not orders.is_alone:
+            engine.drain()
     if not channel.is_ours:
         logger.error("a job has closed the files of this process: it ends")
         _leave(EXIT_BROKEN)

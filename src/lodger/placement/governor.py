@@ -1,0 +1,100 @@
+"""What the elected web process does: it has a worker, or stands by for separate ones (mode auto)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from lodger.model.coverage import Look
+from lodger.placement.auto import LOOK_SECONDS, Memory, Own, decide
+from lodger.store import coverage
+from lodger.store.database import Database
+from lodger.supervisor.supervisor import Supervisor, clock
+
+logger: Final = logging.getLogger("lodger.placement")
+
+
+class Governor:
+    """Starts and ends workers as the mode says. One thread calls it."""
+
+    def __init__(self, make_worker: Callable[[], Supervisor], own: Own | None, database: Database) -> None:
+        """``own``: what mode auto judges by; None: always have a worker."""
+        self._make_worker = make_worker
+        self._own = own
+        self._database = database
+        self._memory = Memory()
+        self._worker: Supervisor | None = None
+        self._leaving: list[Supervisor] = []
+
+    @property
+    def worker_id(self) -> str:
+        """Return the id of the present worker, empty while there is none."""
+        return self._worker.worker_id if self._worker is not None else ""
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a worker is there, if only to end."""
+        self._forget_the_ended()
+        return self._worker is not None or bool(self._leaving)
+
+    def turn(self) -> float:
+        """Do what is to be done now; return the seconds to the next turn."""
+        self._forget_the_ended()
+        if self._own is None:
+            self._have_worker()
+            return LOOK_SECONDS
+        decision = decide(self._own, self._look(), self._memory, clock())
+        self._memory = decision.memory
+        if decision.changed:
+            logger.info("%s", decision.text)
+        if decision.action == "run":
+            self._have_worker().yield_pairs(decision.yields)
+        elif decision.action == "stand_by":
+            self.retire()
+        return decision.look_again_seconds
+
+    def retire(self) -> None:
+        """Claim nothing more; what runs goes on to its end."""
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.retire()
+            self._leaving.append(worker)
+
+    def drain(self) -> None:
+        """Claim nothing more; what runs has the grace to end."""
+        self.retire()
+        for worker in self._leaving:
+            worker.request_stop()
+
+    def hand_over(self, orders: Mapping[str, Any]) -> None:
+        """Claim nothing more; what runs goes on though this process ends."""
+        self.retire()
+        for worker in self._leaving:
+            worker.hand_over(orders)
+
+    def join(self, seconds: float) -> bool:
+        """Wait for the workers to leave; return whether they have."""
+        until = clock() + seconds
+        return all([worker.join(max(0.0, until - clock())) for worker in self._leaving])  # noqa: C419 - wait for all
+
+    def _have_worker(self) -> Supervisor:
+        if self._worker is None:
+            self._worker = self._make_worker()
+            if self._own is not None:
+                self._worker.yield_pairs(self._memory.yields)
+            self._worker.start()
+        return self._worker
+
+    def _forget_the_ended(self) -> None:
+        for worker in [one for one in self._leaving if one.is_over]:
+            self._leaving.remove(worker)
+            worker.close()
+
+    def _look(self) -> Look | None:
+        try:
+            with self._database.connect() as conn:
+                return coverage.look(conn)
+        except Exception as error:  # noqa: BLE001 - the database is away, or has no tables yet: the worker will say so
+            logger.debug("look: %s", error)
+            return None

@@ -1,0 +1,121 @@
+"""An engine whose web process has been replaced: it lives on until its runs have ended, and claims nothing more.
+
+Its supervisor went with the process, so it beats the worker's row itself, and takes it down at the end. Nobody sends
+it signals unless they know of it, hence the roll, in which the web processes of the host find it. It does not outlive
+the service: when the server that started the web process has gone, or no web process has been seen for a while, it
+drains, with the usual grace.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from lodger.settings import Settings
+from lodger.store import workers
+from lodger.store.database import Database
+from lodger.wake.directory import DirectoryRefused
+from lodger.worker.engine import Engine
+from lodger.worker.roll import Roll
+
+logger: Final = logging.getLogger("lodger.worker")
+
+LOOK_SECONDS: Final = 0.5
+NOBODY_SECONDS: Final = 15.0
+"""How long no web process may be seen: a server with a single one needs this time to start its successor."""
+FENCE_SHARE: Final = 0.9
+ROLE: Final = "left"
+
+
+class Alone:
+    """What a supervisor does for an engine, as far as a retiring one still needs it."""
+
+    def __init__(self, engine: Engine, settings: Settings, database: Database, worker: str, number: int) -> None:
+        """Prepare; ``database`` is its own."""
+        self._engine = engine
+        self._settings = settings
+        self._database = database
+        self._worker = worker
+        self._number = number
+        self._roll: Roll | None = None
+        self._server = -1
+        self._over = threading.Event()
+        self._dead_after = settings.dead_after_seconds
+        self._thread = threading.Thread(target=self._main, name="lodger-alone", daemon=True)
+
+    def begin(self, orders: Mapping[str, Any]) -> None:
+        """Go on without a supervisor, from now on."""
+        logger.info("the web process is replaced: %d runs go on, nothing is claimed", self._engine.active)
+        self._engine.retire()
+        self._roll = Roll(Path(orders["directory"]), orders["key"]) if orders.get("key") else None
+        self._server = _process(orders["server"])
+        self._thread.start()
+
+    def end(self) -> None:
+        """Take the worker's row down; nothing if it never began."""
+        if not self._thread.is_alive():
+            return
+        self._over.set()
+        self._thread.join(LOOK_SECONDS * 4)
+        try:
+            with self._database.connect() as conn:
+                workers.leave(conn, self._worker)
+        except Exception as error:  # noqa: BLE001 - its row falls silent, and has no runs
+            logger.warning("left without a word: %s", error)
+
+    def _main(self) -> None:
+        self._enter_roll()
+        confirmed = seen = time.monotonic()
+        next_beat = 0.0
+        while not self._over.wait(LOOK_SECONDS):
+            now = time.monotonic()
+            if now >= next_beat:
+                next_beat = now + self._settings.beat_seconds
+                confirmed = self._beat(confirmed)
+            if self._roll is None or self._roll.others():
+                seen = now
+            if self._has_no_server() or now - seen > NOBODY_SECONDS:
+                self._engine.drain()
+        if self._roll is not None:
+            self._roll.leave()
+
+    def _enter_roll(self) -> None:
+        try:
+            if self._roll is not None:
+                self._roll.enter(ROLE)
+        except (OSError, DirectoryRefused) as error:
+            logger.warning("the web processes can't tell this engine to stop: %s", error)
+            self._roll = None
+
+    def _has_no_server(self) -> bool:
+        return self._server >= 0 and bool(select.select([self._server], [], [], 0)[0])
+
+    def _beat(self, confirmed: float) -> float:
+        """Beat; return when the row was last confirmed. An engine that was declared dead writes nothing more."""
+        state = [{"number": self._number, "pid": os.getpid(), "state": "ending", "active": self._engine.active}]
+        alive: bool | None = None
+        try:
+            with self._database.connect() as conn:
+                alive = workers.beat(conn, self._worker, jobs=(), engines=state, claimed=False, stopping=True)
+        except Exception as error:  # noqa: BLE001 - tried again at the next beat
+            logger.warning("beat: %s", error)
+        if alive:
+            return time.monotonic()
+        if alive is False or time.monotonic() - confirmed > self._dead_after * FENCE_SHARE:
+            logger.error("worker %s was declared dead: its jobs are stopped", self._worker)
+            self._engine.abandon()
+        return confirmed
+
+
+def _process(pid: int) -> int:
+    """Return a descriptor that becomes readable when the process ends; -1 where there is none to watch."""
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return -1
