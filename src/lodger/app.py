@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import logging
 import os
-import sys
 import typing
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeAlias, TypeVar, Unpack, overload
 
 from lodger import settings as settings_module
 from lodger.client.handle import RunHandle
@@ -31,9 +31,12 @@ if TYPE_CHECKING:
     from lodger.client.gateway import Gateway
     from lodger.client.outbox import Outbox
     from lodger.placement.embedded import Embedded
+    from lodger.placement.serving import Serving
     from lodger.scheduler.declarer import WebDeclarer
     from lodger.store.database import Database
     from lodger.wake.announcer import Announcer
+
+logger: Final = logging.getLogger("lodger.placement")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -82,6 +85,7 @@ class Lodger(Scheduling):
         self._imports = tuple(imports)
         self.settings = settings_module.read({"app": app, **settings})
         self.registry = Registry(tuple(middleware))
+        self._serving: Serving | None = None
 
     # declaring
 
@@ -306,7 +310,8 @@ class Lodger(Scheduling):
         @asynccontextmanager
         async def wrapped(app: AppT) -> AsyncIterator[Any]:
             worker = self._embedded()
-            worker.start()
+            if worker is not None:
+                worker.start()
             declarer = self._declarer()
             try:
                 if inner is None:
@@ -323,27 +328,42 @@ class Lodger(Scheduling):
 
     @contextmanager
     def embedded(self) -> Iterator[None]:
-        """Carry the embedded worker around a block: for WSGI servers and scripts."""
+        """Carry the embedded worker around a block, for scripts: it ends with the block, its jobs within the grace."""
         worker = self._embedded()
-        worker.start()
+        if worker is not None:
+            worker.start()
         declarer = self._declarer()
         try:
             yield
         finally:
-            self._end(worker, declarer)
+            self._end(worker, declarer, drain=True)
 
-    def _end(self, worker: Embedded, declarer: WebDeclarer | None) -> None:
+    def start_embedded(self) -> None:
+        """Carry the embedded worker from now to the end of this process: for WSGI apps, where they are imported.
+
+        A server that imports the app before it forks its web processes (gunicorn --preload) is understood: they
+        carry it, not their master. A second call does nothing.
+        """
+        if self._serving is None:
+            from lodger.placement.serving import Serving
+
+            self._serving = Serving(self._embedded)
+            self._serving.begin()
+            self._declarer()
+
+    def _end(self, worker: Embedded | None, declarer: WebDeclarer | None, *, drain: bool = False) -> None:
         if declarer is not None:
             declarer.stop()
-        worker.stop()
+        if worker is not None:
+            worker.stop(drain=drain)
         self.close()
 
     def _declarer(self) -> WebDeclarer | None:
         """Begin to write the schedules of this web process, so that they are seen though no worker ever starts."""
-        from lodger.worker.spawn import INSIDE_WORKER
+        from lodger.placement.mode import may_embed
 
         schedules = list(self.registry.schedules.values())
-        if not schedules or not self.url or INSIDE_WORKER in os.environ or "pytest" in sys.modules:
+        if not schedules or not self.url or not may_embed(self.settings):
             return None
         from lodger.scheduler.declarer import WebDeclarer
         from lodger.store.database import Database
@@ -352,10 +372,18 @@ class Lodger(Scheduling):
         declarer.start()
         return declarer
 
-    def _embedded(self) -> Embedded:
+    def _embedded(self) -> Embedded | None:
+        """Return the embedded worker that the environment asks for, None if it asks for none."""
+        from lodger.placement.mode import may_embed, read_mode
+        from lodger.scheduler.mode import read_schedule_mode
+
+        mode, schedules = read_mode(os.environ), read_schedule_mode(os.environ)
+        if not may_embed(self.settings) or (mode == "off" and schedules != "on"):
+            logger.info("role=web placement=none pid=%d: no embedded worker in this process", os.getpid())
+            return None
         from lodger.placement.embedded import Embedded
 
-        return Embedded(self.settings, self.url, self.registry)
+        return Embedded(mode, schedules, self.settings, self.url, self.registry, self.import_jobs)
 
 
 def _takes_run(function: Callable[..., Any]) -> bool:

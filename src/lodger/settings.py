@@ -36,6 +36,9 @@ class Settings:
     prefix: str = setting("lodger_", "LODGER_PREFIX", "What the names of Lodger's tables begin with")
     schema: str = setting("", "LODGER_SCHEMA", "PostgreSQL schema of Lodger's tables")
     migrate: bool = setting(False, "LODGER_MIGRATE", "Create or upgrade the tables at start (SQLite always does)")
+    embed_in_tests: bool = setting(
+        False, "LODGER_EMBED_IN_TESTS", "Start the embedded worker under pytest and Starlette's TestClient, too"
+    )
     queues: tuple[str, ...] = setting((), "LODGER_QUEUES", "Queues to work on, comma-separated; empty: all")
     concurrency: int = setting(20, "LODGER_CONCURRENCY", "Runs that one engine executes at once", 1, 10_000)
     process_slots: int = setting(

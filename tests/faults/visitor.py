@@ -30,7 +30,7 @@ class Visitor:
         self._thread = threading.Thread(target=self._main, daemon=True)
 
     def __enter__(self) -> Self:
-        wait_until(lambda: self._ask("/on_loop") == OK, 30, "the web server")
+        wait_until(lambda: ask(self._path, "/on_loop") == OK, 30, "the web server")
         self._thread.start()
         return self
 
@@ -51,22 +51,23 @@ class Visitor:
     def _main(self) -> None:
         for path in itertools.cycle(["/on_loop", "/in_thread"]):
             start = time.monotonic()
-            answer = self._ask(path)
+            answer = ask(self._path, path)
             took = time.monotonic() - start
             self.answers.append((answer, took))
             if self._is_over.wait(max(0.0, EVERY_SECONDS - took)):
                 return
 
-    def _ask(self, path: str) -> object:
-        """A request over a connection of its own."""
-        connection = http.client.HTTPConnection("web", timeout=PATIENCE_SECONDS)
-        with socket.socket(socket.AF_UNIX) as connection.sock:
-            connection.sock.settimeout(PATIENCE_SECONDS)
-            try:
-                connection.sock.connect(str(self._path))
-                connection.request("GET", path, headers={"Connection": "close"})
-                with connection.getresponse() as response:
-                    response.read()
-                    return response.status
-            except (OSError, http.client.HTTPException) as error:
-                return repr(error)
+
+def ask(path: Path, page: str) -> object:
+    """Make a request over a connection of its own; return the status, or what went wrong."""
+    connection = http.client.HTTPConnection("web", timeout=PATIENCE_SECONDS)
+    with socket.socket(socket.AF_UNIX) as connection.sock:
+        connection.sock.settimeout(PATIENCE_SECONDS)
+        try:
+            connection.sock.connect(str(path))
+            connection.request("GET", page, headers={"Connection": "close"})
+            with connection.getresponse() as response:
+                response.read()
+                return response.status
+        except (OSError, http.client.HTTPException) as error:
+            return repr(error)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+
 from fastapi import FastAPI
+from fastapi.responses import StreamingResponse
 
 from tests.faults.app import lodger
 
@@ -17,3 +21,15 @@ async def on_loop() -> str:
 @app.get("/in_thread")
 def in_thread() -> str:
     return "here"
+
+
+@app.get("/stream")
+async def stream() -> StreamingResponse:
+    """Go on until the visitor leaves."""
+    return StreamingResponse(_forever())
+
+
+async def _forever() -> AsyncIterator[str]:
+    while True:
+        yield "here\n"
+        await asyncio.sleep(0.1)

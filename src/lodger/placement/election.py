@@ -49,7 +49,7 @@ class Election(Protocol):
         """Be no candidate any more."""
 
 
-class ByRoll:
+class ByRoll(Election):
     """The lock decides."""
 
     def __init__(self, roll: Roll) -> None:
@@ -57,30 +57,37 @@ class ByRoll:
         roll.enter()
 
     def carry(self, worker: str) -> bool:
+        """Whether this process carries now."""
         return self._roll.carry()
 
     def put_down(self) -> None:
+        """Let a sibling carry."""
         self._roll.put_down()
 
     def say_stopping(self) -> None:
+        """Let the siblings know that this process ends."""
         self._roll.say_stopping()
 
     def siblings(self) -> list[Peer]:
+        """Return the other web processes that may carry."""
         return self._roll.others()
 
     def stop_engines_left(self) -> None:
+        """Have engines drain that went on alone."""
         for engine in self._roll.others(LEFT):
             with suppress(ProcessLookupError):
                 os.kill(engine.pid, signal.SIGTERM)
 
     def orders(self) -> dict[str, Any]:
+        """Return what an engine needs to know to go on alone."""
         return {"directory": str(self._roll.directory), "key": self._roll.key, "server": os.getppid()}
 
     def leave(self) -> None:
+        """Be no candidate any more."""
         self._roll.leave()
 
 
-class ByTable:
+class ByTable(Election):
     """The oldest living worker of this host decides; siblings that carry nothing are not seen."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
@@ -89,6 +96,7 @@ class ByTable:
         self._last = False
 
     def carry(self, worker: str) -> bool:
+        """Whether this process carries now."""
         try:
             with self._database.connect() as conn:
                 found = coverage.workers(conn)
@@ -109,21 +117,25 @@ class ByTable:
         return self._last
 
     def put_down(self) -> None:
+        """Let a sibling carry."""
         self._last = False
 
     def say_stopping(self) -> None:
         """The worker's row says it."""
 
     def siblings(self) -> list[Peer]:
+        """Return the other web processes that may carry."""
         return []
 
     def stop_engines_left(self) -> None:
         """They are not known; they see that their server is gone."""
 
     def orders(self) -> dict[str, Any]:
+        """Return what an engine needs to know to go on alone."""
         return {"directory": "", "key": "", "server": os.getppid()}
 
     def leave(self) -> None:
+        """Be no candidate any more."""
         self._database.dispose()
 
 
@@ -134,3 +146,11 @@ def stand(database: Database, settings: Settings) -> Election:
     except (OSError, DirectoryRefused) as error:
         logger.warning("no lock decides which web process carries the worker (%s): the worker table does", error)
         return ByTable(database, settings)
+
+
+def glance(database: Database, settings: Settings) -> list[Peer]:
+    """Return who stands for election on this host, without standing oneself."""
+    try:
+        return Roll.of(database, settings).others()
+    except OSError:
+        return []

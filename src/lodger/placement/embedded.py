@@ -17,6 +17,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import wait
 from typing import Final
@@ -24,9 +25,9 @@ from typing import Final
 from lodger.errors import ConfigurationError, LodgerError
 from lodger.model.job import Registry
 from lodger.placement.auto import Own
-from lodger.placement.election import Election, stand
+from lodger.placement.election import Election, glance, stand
 from lodger.placement.governor import Governor
-from lodger.placement.launch import make_supervisor, open_database
+from lodger.placement.launch import Placement, make_supervisor, open_database
 from lodger.placement.mode import Mode
 from lodger.placement.signals import SignalChain
 from lodger.scheduler.daemon import Daemon, make_daemon
@@ -52,9 +53,16 @@ class Embedded:
     """The embedded worker of one web process."""
 
     def __init__(
-        self, mode: Mode, schedules: ScheduleMode, settings: Settings, url: str | None, registry: Registry
+        self,
+        mode: Mode,
+        schedules: ScheduleMode,
+        settings: Settings,
+        url: str | None,
+        registry: Registry,
+        import_jobs: Callable[[], None],
     ) -> None:
         """Refuse at once what can never work: no database, no place to import the app from."""
+        self._import_jobs = import_jobs
         self._mode = mode
         self._schedules = schedules
         self._settings = settings
@@ -64,13 +72,8 @@ class Embedded:
         if mode in {"auto", "child"} and not settings.app:
             raise ConfigurationError("LODGER_APP", settings.app, WHERE + " (or Lodger(app=...))")
         self._owner = os.getpid()
-        self._ear, self._mouth = os.pipe()
-        os.set_blocking(self._ear, False)
-        os.set_blocking(self._mouth, False)
-        self._signals = SignalChain(self._mouth)
         self._database = open_database(self._url, settings, pool_size=1)
-        own = self._own() if mode == "auto" else None
-        self._governor = Governor(self._make_worker, own, self._database) if mode != "off" else None
+        self._governor: Governor | None = None
         self._daemon: Daemon | None = None
         self._election: Election | None = None
         self._is_prepared = False
@@ -79,6 +82,10 @@ class Embedded:
 
     def start(self) -> None:
         """Stand for election, in the background."""
+        self._ear, self._mouth = os.pipe()
+        for end in (self._ear, self._mouth):
+            os.set_blocking(end, False)
+        self._signals = SignalChain(self._mouth)
         self._signals.install()
         self._thread.start()
         logger.info(
@@ -86,6 +93,10 @@ class Embedded:
             *(self._mode, self._schedules, ",".join(self._settings.queues) or "all", self._shown.dialect),
             *(self._owner, f"the web server's; {', '.join(self._signals.heard) or 'none'} heard"),
         )
+
+    def has_siblings(self) -> bool:
+        """Whether other processes of this host stand for election; asked by one that does not (yet)."""
+        return bool(glance(self._database, self._settings))
 
     def stop(self, *, drain: bool = False) -> None:
         """End; returns within the grace and a few seconds. ``drain``: nothing shall go on without this process."""
@@ -138,12 +149,18 @@ class Embedded:
             logger.error("embedded worker: %s (trying on)", trouble)
 
     def _prepare(self) -> None:
-        """See to it that the tables are there; on SQLite they are made."""
-        if not self._is_prepared:
-            if self._settings.migrate or self._database.dialect == "sqlite":
-                migrations.migrate(self._database)
-            migrations.check(self._database)
-            self._is_prepared = True
+        """See to it that the tables are there (on SQLite they are made), and that the app's jobs are known."""
+        if self._is_prepared:
+            return
+        if self._settings.migrate or self._database.dialect == "sqlite":
+            migrations.migrate(self._database)
+        migrations.check(self._database)
+        if self._mode in {"auto", "thread"}:
+            self._import_jobs()
+        if self._mode != "off":
+            own = self._own() if self._mode == "auto" else None
+            self._governor = Governor(self._make_worker, own, self._database)
+        self._is_prepared = True
 
     def _step_back(self) -> None:
         """Another process carries: what we may have had is not ours any more."""
@@ -165,7 +182,7 @@ class Embedded:
         )
 
     def _make_worker(self) -> Supervisor:
-        placement = "thread" if self._mode == "thread" else "child"
+        placement: Placement = "thread" if self._mode == "thread" else "child"
         worker = make_supervisor(placement, self._settings, self._url, self._registry)
         if self._schedules == "auto" and carries_daemon(self._schedules, has_worker=True):
             worker.carry(self._make_daemon())
@@ -211,15 +228,17 @@ class Embedded:
         governor.join(self._settings.grace_seconds + 2 * DRAIN_EXTRA_SECONDS)
 
     def _goes_on_without_us(self, governor: Governor, told: bytes) -> bool:
-        """Whether only this process ends: no signal came and nobody else stops, or one came to us alone."""
+        """Whether only this process ends: no signal came to it, or one came that its siblings did not get.
+
+        Without a signal even siblings that end at the same moment mean nothing: a server that replaces its processes
+        after so many requests replaces them all at once. Should it end itself, the engines see that.
+        """
         if self._mode == "thread" or TOLD["drain"] in told:
             return False
         assert self._election is not None
-        is_signalled = TOLD["signal"] in told
         until = clock() + SIBLINGS_SECONDS
-        while governor.is_busy and clock() < until:
-            siblings = self._election.siblings()
-            if (siblings or is_signalled) and all(one.stopping for one in siblings):
+        while governor.is_busy and TOLD["signal"] in told and clock() < until:
+            if all(one.stopping for one in self._election.siblings()):
                 return False
-            is_signalled = is_signalled or TOLD["signal"] in self._heard(GLANCE_SECONDS)
+            self._heard(GLANCE_SECONDS)
         return governor.is_busy

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias
 
 from lodger.errors import ConfigurationError
+from lodger.settings import Settings
+from lodger.worker.spawn import INSIDE_WORKER
 
 Mode: TypeAlias = Literal["auto", "child", "thread", "off"]
 
@@ -20,6 +24,7 @@ MODES: Final[dict[str, Mode]] = {
     "false": "off",
     "0": "off",
 }
+TEST_MODULES: Final = ("pytest", "starlette.testclient")
 ALLOWED: Final = "auto, true, 1, child (in a process of its own), thread, false, 0"
 
 
@@ -40,3 +45,13 @@ def read_mode(environ: Mapping[str, str]) -> Mode:
             OTHER_SPELLING, other, f"what {VARIABLE}={environ[VARIABLE]} says too, or only one of the two"
         )
     return mode if enabled else "off"
+
+
+def may_embed(settings: Settings) -> bool:
+    """Whether this process may carry a worker at all: not inside one, and not in a test that has not asked for it.
+
+    An app is imported in its own workers, too; and whoever tests it does not want its jobs run behind the test's back.
+    """
+    if INSIDE_WORKER in os.environ:
+        return False
+    return settings.embed_in_tests or not any(name in sys.modules for name in TEST_MODULES)

@@ -13,7 +13,6 @@ A process that has been started for long and forks (multiprocessing, say) keeps 
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 import threading
 import time
@@ -21,8 +20,6 @@ from collections.abc import Callable
 from typing import Final, Literal, TypeAlias
 
 from lodger.placement.embedded import Embedded
-
-logger: Final = logging.getLogger("lodger.placement")
 
 State: TypeAlias = Literal["idle", "pending", "started", "master", "ended"]
 
@@ -35,10 +32,9 @@ MASTER_SECONDS: Final = 10.0
 class Serving:
     """Starts one Embedded per web process."""
 
-    def __init__(self, make: Callable[[], Embedded], has_candidates: Callable[[], bool]) -> None:
-        """``has_candidates``: whether any other process of this host stands for election."""
+    def __init__(self, make: Callable[[], Embedded | None]) -> None:
+        """``make`` returns None when nothing is to be started, and raises what is wrong with the settings."""
         self._make = make
-        self._has_candidates = has_candidates
         self._state: State = "idle"
         self._since = 0.0
         self._embedded: Embedded | None = None
@@ -48,8 +44,8 @@ class Serving:
         atexit.register(self.stop)
 
     def begin(self) -> None:
-        """Start in a moment, unless this process turns out to be a master."""
-        if self._state == "idle":
+        """Start in a moment, unless this process turns out to be a master. Raises at once what is wrong."""
+        if self._make() is not None:
             self._pend()
 
     def stop(self, *, drain: bool = False) -> None:
@@ -77,13 +73,12 @@ class Serving:
     def _start(self) -> None:
         if self._state not in {"pending", "master"}:
             return
-        self._state = "started"
-        self._since = time.monotonic()
-        try:
-            self._embedded = self._make()
-            self._embedded.start()
-        except Exception:  # nobody else would tell: this is a thread
-            logger.exception("the embedded worker does not start")
+        embedded = self._make()
+        if embedded is not None:
+            self._embedded = embedded
+            self._state = "started"
+            self._since = time.monotonic()
+            embedded.start()
 
     def _has_forked(self) -> None:
         """In the parent, after a fork."""
@@ -93,7 +88,7 @@ class Serving:
             embedded, self._embedded = self._embedded, None
             if embedded is not None:
                 threading.Thread(target=embedded.stop, kwargs={"drain": True}, daemon=True).start()
-            self._in(MASTER_SECONDS, self._start_if_nobody_does)
+            self._in(MASTER_SECONDS, self._start_if_alone)
 
     def _is_forked(self) -> None:
         """In the child, after a fork: only the state was copied, no thread was."""
@@ -105,10 +100,14 @@ class Serving:
             self._pend()
 
     def _is_young(self) -> bool:
-        return self._state == "pending" or (
-            self._state == "started" and time.monotonic() - self._since < YOUNG_SECONDS
-        )
+        return self._state == "pending" or (self._state == "started" and time.monotonic() - self._since < YOUNG_SECONDS)
 
-    def _start_if_nobody_does(self) -> None:
-        if self._state == "master" and not self._has_candidates():
+    def _start_if_alone(self) -> None:
+        """What was forked was no web process, if none of it stands for election: then we are one ourselves."""
+        embedded = self._make() if self._state == "master" else None
+        if embedded is None:
+            return
+        if embedded.has_siblings():
+            self._in(MASTER_SECONDS, self._start_if_alone)
+        else:
             self._start()

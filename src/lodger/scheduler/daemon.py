@@ -88,6 +88,7 @@ class Daemon:
         if self.id:
             self._leave()
         self._announcer.close()
+        self._database.dispose()
 
     def _guarded_turn(self) -> float:
         """Take a turn; return the seconds to wait for the next one. Nothing ends the loop."""

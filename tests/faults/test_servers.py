@@ -1,0 +1,120 @@
+"""The embedded worker under real web servers with two web processes each: one of them carries it, whatever happens.
+
+The database is of no importance here: SQLite.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from lodger.client.handle import RunHandle
+from tests.faults import app
+from tests.faults.desk import Desk
+from tests.faults.fleet import Fleet, send
+from tests.faults.site import MAX_REQUESTS, SERVERS, Server, Site, is_alive, parent_of
+from tests.support.wait import wait_until
+
+GRACE_SECONDS: Final = 2
+STOP_SLACK: Final = 3
+TAKEOVER_SECONDS: Final = 5
+QUIET_SECONDS: Final = 1
+STREAMS: Final = 2
+
+Start = Callable[[Server], Site]
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+each_server = pytest.mark.parametrize("server", SERVERS, ids=str)
+
+
+@pytest.fixture
+def start(fleet: Fleet, desk: Desk, runtime_dir: Path) -> Start:
+    return lambda server: Site(fleet, server, runtime_dir / "web", grace_seconds=GRACE_SECONDS)
+
+
+@each_server
+def test_one_carries_and_a_sibling_takes_over(server: Server, start: Start, desk: Desk) -> None:
+    """Red without the carrier's lock (two engines), and with a lock that a forked sibling inherits (no takeover)."""
+    site = start(server)
+    desk.enqueue(*[app.in_thread.call(20) for _ in range(40)])
+    desk.wait_all(30)
+    engine = site.engine()
+    assert {mark.pid for mark in desk.history().marks if mark.word == "start"} == {engine}
+    if server.recycles:
+        engine = run_outlives_its_web_process(site, desk, engine)
+    killed_web_process(server, site, desk, engine)
+
+
+def run_outlives_its_web_process(site: Site, desk: Desk, engine: int) -> int:
+    """The web process is replaced while a job runs; return the engine of its successor.
+
+    Red when the engine drains at the end of its channel: the run starts twice.
+    """
+    gate = desk.fleet.directory / "recycled"
+    run = desk.one(app.patient.call(str(gate)))
+    assert desk.wait_start(run).pid == engine
+    web = parent_of(engine)
+    for _ in range(4 * MAX_REQUESTS):
+        if not is_alive(web):
+            break
+        site.visit()
+    wait_until(lambda: not is_alive(web), 10, "the web process to be replaced")
+    successor = site.engine(other_than=(engine,))
+    desk.wait_status(desk.one(app.on_loop.call(1)), "SUCCEEDED", 10)
+    assert is_alive(engine)
+    assert run.status() == "RUNNING"
+    gate.touch()
+    desk.wait_status(run, "SUCCEEDED", 10)
+    assert len(desk.fleet.side.starts(run.id)) == 1
+    wait_until(lambda: not is_alive(engine), 10, "the engine to go when its run has ended")
+    return successor
+
+
+def killed_web_process(server: Server, site: Site, desk: Desk, engine: int) -> None:
+    send(parent_of(engine), signal.SIGKILL)
+    killed = time.monotonic()
+    run = desk.one(app.on_loop.call(1))
+    if not server.outlives:
+        wait_until(lambda: not site.process.pids(), GRACE_SECONDS + 10, "all of it to be gone")
+        assert run.status() in {"QUEUED", "SUCCEEDED"}
+        return
+    desk.wait_start(run, 20)
+    took = time.monotonic() - killed
+    print(f"a sibling claimed {took:.1f} s after the kill")
+    assert took < TAKEOVER_SECONDS
+
+
+@each_server
+def test_stop_does_not_wait_for_open_responses(server: Server, start: Start, desk: Desk) -> None:
+    """SIGTERM to the server alone; the web processes hold responses that do not end.
+
+    Red when the worker waits for lifespan shutdown: the late run is claimed.
+    """
+    site = start(server)
+    runs = hold(desk)
+    with site.streams(STREAMS):
+        site.process.terminate()
+        told = time.monotonic()
+        wait_until(lambda: time.monotonic() - told > QUIET_SECONDS, 5, "a second")
+        late = desk.one(app.on_loop.call(1))
+        for run in runs:
+            desk.wait_status(run, "QUEUED", GRACE_SECONDS + STOP_SLACK)
+        wait_until(lambda: not site.process.engines(), GRACE_SECONDS + STOP_SLACK, "the engine to be gone")
+        took = time.monotonic() - told
+    print(f"the worker was gone after {took:.1f} s")
+    assert took < GRACE_SECONDS + STOP_SLACK
+    wait_until(lambda: not site.process.pids(), 20, "the server to end")
+    assert late.status() == "QUEUED"
+    assert [desk.lodger.get_run(run.id).attempt for run in runs] == [0, 0]
+
+
+def hold(desk: Desk) -> list[RunHandle[Any]]:
+    gate = str(desk.fleet.directory / "gate")
+    runs = desk.enqueue(app.patient.call(gate), app.patient_on_loop.call(gate))
+    for run in runs:
+        desk.wait_start(run)
+    return runs
