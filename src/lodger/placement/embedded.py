@@ -218,27 +218,27 @@ class Embedded:
 
     def _end_worker(self, governor: Governor, told: bytes) -> None:
         assert self._election is not None
-        if self._goes_on_without_us(governor, told):
+        is_stop = TOLD["drain"] in told or (TOLD["signal"] in told and self._all_stop())
+        if is_stop:
+            self._election.stop_engines_left()
+        if is_stop or self._mode == "thread":
+            governor.drain()
+            governor.join(self._settings.grace_seconds + 2 * DRAIN_EXTRA_SECONDS)
+        elif governor.is_busy:
             logger.info("this process is replaced: its runs go on, a sibling carries the worker")
             governor.hand_over(self._election.orders())
             governor.join(HAND_OVER_SECONDS)
-            return
-        governor.drain()
-        self._election.stop_engines_left()
-        governor.join(self._settings.grace_seconds + 2 * DRAIN_EXTRA_SECONDS)
 
-    def _goes_on_without_us(self, governor: Governor, told: bytes) -> bool:
-        """Whether only this process ends: no signal came to it, or one came that its siblings did not get.
+    def _all_stop(self) -> bool:
+        """Whether our siblings were told to stop as we were; they may need a moment to say so.
 
-        Without a signal even siblings that end at the same moment mean nothing: a server that replaces its processes
-        after so many requests replaces them all at once. Should it end itself, the engines see that.
+        Without a signal even siblings that end at the same time would mean nothing: a server that replaces its
+        processes after so many requests replaces them all at once. Should it end itself, the engines see that.
         """
-        if self._mode == "thread" or TOLD["drain"] in told:
-            return False
         assert self._election is not None
         until = clock() + SIBLINGS_SECONDS
-        while governor.is_busy and TOLD["signal"] in told and clock() < until:
-            if all(one.stopping for one in self._election.siblings()):
+        while not all(one.stopping for one in self._election.siblings()):
+            if clock() > until:
                 return False
             self._heard(GLANCE_SECONDS)
-        return governor.is_busy
+        return True
