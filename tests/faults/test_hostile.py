@@ -124,6 +124,8 @@ def answers() -> dict[str, tuple[Call, str, str]]:
         "swallow_in_thread": (hostile.swallow_in_thread.call(1.5), "SUCCEEDED", ""),
         "swallow_on_loop": (hostile.swallow_on_loop.call(1.5), "SUCCEEDED", ""),
         "block_the_loop": (hostile.block_the_loop.call(1.5), "SUCCEEDED", ""),
+        "cancel_saves": (hostile.cancel_saves.call(), "SUCCEEDED", ""),
+        "cancel_saves in process": (hostile.cancel_saves.using(executor="process").call(), "SUCCEEDED", ""),
         "call_exit": (hostile.call_exit.call(), "FAILED", r"^enough$"),
         "call_exit_on_loop": (hostile.call_exit_on_loop.call(), "FAILED", r"^enough$"),
         "call_exit_in_process": (hostile.call_exit_in_process.call(), "FAILED", r"^enough$"),

@@ -56,6 +56,7 @@ class ChildDesk:
     def save(self, live: LiveRun, text: str) -> Future[None]:
         """Pass a checkpoint on; the future ends when the engine has committed it."""
         future: Future[None] = Future()
+        future.set_running_or_notify_cancel()  # else a job whose wait is cancelled makes the answer an error
         number = id(future)
         self._saves[number] = future
         self.tell(t="save", number=number, text=text)
