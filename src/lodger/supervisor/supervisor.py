@@ -123,7 +123,7 @@ class Supervisor:
         self._yields = pairs
 
     def request_stop(self) -> None:
-        """Begin to drain; returns at once. Safe to call from a signal handler, and twice."""
+        """Begin to drain; returns at once. Any thread, and twice; no signal handler: to start a thread takes locks."""
         if self._stop_at is None:
             self._stop_at = clock() + self._settings.grace_seconds + DRAIN_EXTRA_SECONDS
             os.write(self._wake_write, b"\0")

@@ -28,6 +28,7 @@ from lodger.worker.invoke import invoke_sync
 from lodger.worker.live import LiveRun
 from lodger.worker.loading import load_app
 from lodger.worker.runlog import RunLogHandler, install
+from lodger.worker.signals import disregard
 from lodger.worker.spawn import Channel, accept, die_with_parent
 
 EXIT_BROKEN: Final = 4
@@ -200,7 +201,8 @@ def _end_broken() -> None:
 
 def main() -> None:
     """Run the child until the engine lets it go."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal reaches us too; the engine decides
+    # Ctrl-C in a terminal, and the stop of a service manager that signals every process: the engine decides.
+    disregard(signal.SIGINT, signal.SIGTERM)
     die_with_parent()
     channel, first = accept(sys.argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
