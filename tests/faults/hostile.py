@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from multiprocessing import get_context
 from typing import Any
 
 from lodger import Retry, Run, SyncRun
@@ -167,6 +168,18 @@ async def _swallow_async(is_over: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
+@lodger.job(retry=ONCE)
+async def cancel_saves(run: Run[Res]) -> None:
+    """Give up waiting for a checkpoint as soon as it is on its way; the last one is waited for."""
+    with told(run):
+        for count in range(20):
+            saving = asyncio.create_task(run.save(count))
+            await asyncio.sleep(0)
+            saving.cancel()
+            await asyncio.wait([saving])
+        await run.save("last")
+
+
 # Children
 
 
@@ -209,6 +222,19 @@ def fork_runs_on(run: SyncRun[Res], ms: int) -> str:
     with told(run):
         time.sleep(ms / 1000)
     return "from the parent"
+
+
+@lodger.job(retry=ONCE)
+def terminate_child(run: SyncRun[Res]) -> int | None:
+    """Fork a child with multiprocessing and terminate it, as its pools do; return its exit code."""
+    with told(run):
+        child = get_context("fork").Process(target=time.sleep, args=(120,))
+        child.start()
+        child.terminate()
+        child.join(5)
+        child.kill()
+        child.join()
+    return child.exitcode
 
 
 @lodger.job(executor="process", retry=ONCE)

@@ -117,6 +117,8 @@ def answers() -> dict[str, tuple[Call, str, str]]:
         "leave_child_and_die": (hostile.leave_child_and_die.call(), "FAILED", r"its process died: exit code 9"),
         "fork_runs_on": (hostile.fork_runs_on.call(500), "SUCCEEDED", ""),
         "fork_runs_on_in_thread": (hostile.fork_runs_on_in_thread.call(500), "SUCCEEDED", ""),
+        "terminate_child": (hostile.terminate_child.call(), "SUCCEEDED", ""),
+        "terminate_child in process": (hostile.terminate_child.using(executor="process").call(), "SUCCEEDED", ""),
         "leave_grandchild": (hostile.leave_grandchild.call(), "SUCCEEDED", ""),
         "leave_child_in_engine": (hostile.leave_child_in_engine.call(), "SUCCEEDED", ""),
         "hang_on_grandchild": (hostile.hang_on_grandchild.call(), "FAILED", r"stopped after its timeout of 1 s"),
@@ -124,6 +126,8 @@ def answers() -> dict[str, tuple[Call, str, str]]:
         "swallow_in_thread": (hostile.swallow_in_thread.call(1.5), "SUCCEEDED", ""),
         "swallow_on_loop": (hostile.swallow_on_loop.call(1.5), "SUCCEEDED", ""),
         "block_the_loop": (hostile.block_the_loop.call(1.5), "SUCCEEDED", ""),
+        "cancel_saves": (hostile.cancel_saves.call(), "SUCCEEDED", ""),
+        "cancel_saves in process": (hostile.cancel_saves.using(executor="process").call(), "SUCCEEDED", ""),
         "call_exit": (hostile.call_exit.call(), "FAILED", r"^enough$"),
         "call_exit_on_loop": (hostile.call_exit_on_loop.call(), "FAILED", r"^enough$"),
         "call_exit_in_process": (hostile.call_exit_in_process.call(), "FAILED", r"^enough$"),
@@ -154,6 +158,7 @@ def test_engine_survives(fleet: Fleet, desk: Desk) -> None:
         if got[name][0] != status or not re.search(pattern, got[name][1])
     }
     assert wrong == {}
+    assert handles["terminate_child"].result(0) == handles["terminate_child in process"].result(0) == -15
     assert handles["fork_runs_on"].result(0) == "from the parent"
     assert handles["fork_runs_on_in_thread"].result(0) == "from the parent"
     company.let_go()

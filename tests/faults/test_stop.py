@@ -70,6 +70,25 @@ def test_second_signal_changes_nothing(fleet: Fleet, desk: Desk) -> None:
     resume(desk, handles)
 
 
+def test_every_process_is_signalled(fleet: Fleet, desk: Desk) -> None:
+    """As systemd and Heroku do it at each stop: no run is spent, and what hears of it ends in time.
+
+    Shown to fail: with SIGTERM left to its default action in the processes of the process executor.
+    """
+    path, worker, handles = begin(desk, process_slots=2)
+    obedient_ones = desk.enqueue(*[job.call() for job in OBEDIENT])
+    for handle in obedient_ones:
+        desk.wait_start(handle)
+    stopped_at = time.time()
+    for pid in worker.pids():
+        send(pid, signal.SIGTERM)
+    assert worker.wait(20) == 0, worker.log
+    assert_given_back(desk, handles, stopped_at)
+    assert [handle.result(0) for handle in obedient_ones] == [obedient.SAID] * 3
+    path.touch()
+    resume(desk, handles)
+
+
 def test_runs_that_hear_of_it_end_in_time(fleet: Fleet, desk: Desk) -> None:
     """They are SUCCEEDED, and the worker does not wait for the rest of its grace."""
     worker = fleet.start(grace_seconds=20, process_slots=1)
@@ -101,10 +120,10 @@ def test_interrupted_gives_back_early(fleet: Fleet, desk: Desk) -> None:
     assert desk.check().rows[handle.id].attempt == 1
 
 
-def begin(desk: Desk) -> tuple[Path, Worker, list[RunHandle[Any]]]:
+def begin(desk: Desk, process_slots: int = 1) -> tuple[Path, Worker, list[RunHandle[Any]]]:
     """A worker with one long run in each executor, which ignores that it should stop."""
     path = desk.fleet.directory / "gate"
-    worker = desk.fleet.start(grace_seconds=GRACE, process_slots=1)
+    worker = desk.fleet.start(grace_seconds=GRACE, process_slots=process_slots)
     handles = desk.enqueue(*[job.call(str(path)) for job in PATIENT])
     for handle in handles:
         wait_until(lambda handle=handle: desk.lodger.get_run(handle.id).checkpoint, 30, f"the checkpoint of {handle!r}")  # type: ignore[misc]

@@ -14,6 +14,7 @@ from lodger.scheduler.daemon import make_daemon
 from lodger.store.database import Database
 from lodger.store.sql import Tables
 from lodger.store.url import parse
+from lodger.worker.signals import on_signal
 
 
 def add(commands: Any) -> None:
@@ -45,8 +46,7 @@ def run(options: argparse.Namespace) -> int:
     if not options.no_schedules:
         database = Database(url, tables=Tables(settings.prefix, settings.schema or None), pool_size=2)
         supervisor.carry(make_daemon(settings, database))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: supervisor.request_stop())
+    on_signal((signal.SIGTERM, signal.SIGINT), supervisor.request_stop)
     logging.getLogger("lodger.placement").info(
         "role=%s placement=separate queues=%s database=%s pid=%d signals=SIGTERM and SIGINT drain",
         *(

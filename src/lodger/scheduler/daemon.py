@@ -67,7 +67,7 @@ class Daemon:
         self._thread.start()
 
     def request_stop(self) -> None:
-        """Fire nothing more; returns at once. Safe in a signal handler, and twice."""
+        """Fire nothing more; returns at once. Any thread, and twice; no signal handler: it takes a lock."""
         self._stop.set()
 
     def stop(self) -> None:

@@ -83,7 +83,11 @@ class ProcessEngine:
         self._recorder = Recorder(seats)
         self._manifest: Manifest | None = None
         first = {**message, "number": number, "flight": self._recorder.file, "seats": seats}
-        self.process, self._channel = spawn(ENGINE_MODULE, first, new_session=True, files=[self._recorder.file])
+        try:
+            self.process, self._channel = spawn(ENGINE_MODULE, first, new_session=True, files=[self._recorder.file])
+        except BaseException:
+            self._recorder.close()
+            raise
         self._end = _process_end(self.process.pid)
 
     @property

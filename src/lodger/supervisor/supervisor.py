@@ -3,9 +3,9 @@
 It runs no user code, so nothing a job does can keep it from beating. The same in every placement: a thread
 of the web process (embedded), the main thread of ``lodger worker`` (separate).
 
-    register ─▶ start engines ─▶ [ hear · bury and restart · beat · sweep ] … ─▶ wind down ─▶ leave
-        ▲                                        │
-        └── declared dead: kill engines, new id ─┘
+    register ─▶ start engines ─▶ [ hear · fence · beat · bury and restart · sweep ] … ─▶ wind down ─▶ leave
+        ▲                                  │
+        └── kill engines, new id ──────────┘   no beat confirmed in time, or declared dead
 
 Three ways to wind down; a drain may follow the others:
 
@@ -242,14 +242,19 @@ class Supervisor:
         for ready in wait([*connections, *ends, self._wake_read], self._patience()):
             if ready in connections:
                 connections[ready].hear()
-        self._bury_the_dead()
-        self._start_missing()
+        # What fails below fails alone: it must keep us neither from beating nor from giving up in time.
+        if clock() - self._confirmed > self._dead_after * FENCE_SHARE:
+            self._give_up("no beat was confirmed in time")
+        if clock() >= self._next_beat:
+            self._guarded(self._beat)
+        for step in (self._bury_the_dead, self._start_missing, self._tell_yields):
+            self._guarded(step)
+        if clock() >= self._next_sweep:
+            self._guarded(self._sweep)
+
+    def _tell_yields(self) -> None:
         for engine in self._engines:
             engine.yield_pairs(self._yields)
-        if clock() >= self._next_beat:
-            self._beat()
-        if clock() >= self._next_sweep:
-            self._sweep()
 
     def _patience(self) -> float:
         return max(0.0, min(TURN_SECONDS, self._next_beat - clock(), self._next_sweep - clock()))
@@ -262,9 +267,12 @@ class Supervisor:
         self._last_turn = now
 
     def _start_missing(self) -> None:
-        while len(self._engines) < self._plan.engines and clock() >= self._start_after:
+        while self._worker and len(self._engines) < self._plan.engines and clock() >= self._start_after:
             self._numbers += 1
-            self._engines.append(self._plan.start_engine(self._worker, self._numbers))
+            try:
+                self._engines.append(self._plan.start_engine(self._worker, self._numbers))
+            except Exception as error:  # noqa: BLE001 - no process to be had, or no file: as one that died at once
+                self._note_death(self._numbers, time.monotonic(), f"{type(error).__name__}: {error}")
         if not self.ready.is_set() and self._engines and all(engine.ready for engine in self._engines):
             self.ready.set()
             self._next_beat = 0.0  # tell the jobs' names at once
@@ -275,7 +283,7 @@ class Supervisor:
             if how is not None:
                 self._engines.remove(engine)
                 self._unfreed.append((self._worker, engine.number, how, engine.manifest()))
-                self._note_death(engine, how)
+                self._note_death(engine.number, engine.started, f"{how} ({engine.error})" if engine.error else how)
         while self._unfreed:
             worker, number, how, manifest = self._unfreed[0]
             freed = free_engine(self._database, worker, number, how, manifest)
@@ -283,24 +291,18 @@ class Supervisor:
             for run in freed:
                 logger.error("engine %d died (%s) with run %s of %s: now %s", number, how, run.id, run.job, run.status)
 
-    def _note_death(self, engine: EngineHandle, how: str) -> None:
+    def _note_death(self, number: int, started: float, how: str) -> None:
         if self._is_ending:
             return
-        lived = time.monotonic() - engine.started
+        lived = time.monotonic() - started
         self._quick_deaths = 0 if lived > SETTLED_SECONDS else self._quick_deaths + 1
         pause = 0.0 if self._quick_deaths == 0 else min(0.5 * 2**self._quick_deaths, MAX_BACKOFF_SECONDS)
         self._start_after = clock() + pause
-        self._last_death = f"{how} ({engine.error})" if engine.error else how
-        logger.error(
-            "engine %d ended after %.0f s: %s%s; a new one starts in %.0f s",
-            *(engine.number, lived, how, f" ({engine.error})" if engine.error else "", pause),
-        )
+        self._last_death = how
+        logger.error("engine %d ended after %.0f s: %s; a new one starts in %.0f s", number, lived, how, pause)
 
     def _beat(self) -> None:
         self._next_beat = clock() + self._settings.beat_seconds
-        if clock() - self._confirmed > self._dead_after * FENCE_SHARE:
-            self._give_up("no beat was confirmed in time")
-            return
         jobs = sorted({name for engine in self._engines for name in engine.jobs})
         state = self._describe_engines()
         claimed = any([engine.take_claimed() for engine in self._engines])  # noqa: C419 - ask all of them

@@ -24,6 +24,7 @@ from lodger.worker.alone import Alone
 from lodger.worker.engine import Engine, EngineBroken, Identity
 from lodger.worker.flight import Flight
 from lodger.worker.loading import load_app
+from lodger.worker.signals import disregard, on_signal
 from lodger.worker.spawn import Channel, accept, kill_session
 
 logger: Final = logging.getLogger("lodger.worker")
@@ -35,7 +36,7 @@ EXIT_BROKEN: Final = 4
 
 def main() -> None:
     """Run one engine to its end, then end the process whatever its threads still do."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal; the supervisor decides
+    disregard(signal.SIGINT)  # Ctrl-C in a terminal; the supervisor decides
     parent = os.getppid()
     channel, first = accept(sys.argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -46,7 +47,7 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - told to the supervisor, which says it to people
         channel.send({"t": "failed", "error": f"{type(error).__name__}: {error}", "trace": traceback.format_exc()})
         _leave(EXIT_START_FAILED)
-    signal.signal(signal.SIGTERM, lambda *_: engine.drain())
+    on_signal((signal.SIGTERM,), engine.drain)
     orders = Orders(channel, engine, _make_alone(first, engine))
     while channel.connection.poll() and orders.obey():  # what to leave to others, before the first claim
         pass

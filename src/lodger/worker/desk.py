@@ -62,6 +62,7 @@ class EngineDesk:
     def save(self, live: LiveRun, text: str) -> Future[None]:
         """Write a checkpoint with the next transaction."""
         future: Future[None] = Future()
+        future.set_running_or_notify_cancel()  # a job whose wait is cancelled must not cancel what we will confirm
         with self._guard:
             self._batch.saves.append(Save(live, text, future))
         self._wake()

@@ -79,7 +79,7 @@ def spawn(
     """
     with _no_fork:
         ours, theirs = socket.socketpair()
-        with theirs:
+        with ours, theirs:
             process = subprocess.Popen(  # noqa: S603 - our own module, in this interpreter
                 [sys.executable, "-m", module, str(theirs.fileno())],
                 pass_fds=[theirs.fileno(), *files],
@@ -88,7 +88,7 @@ def spawn(
                 start_new_session=new_session,
                 process_group=None if new_session else 0,
             )
-    channel = Channel(Connection(ours.detach()))
+            channel = Channel(Connection(ours.detach()))
     channel.send(first_message)
     return process, channel
 

@@ -28,6 +28,7 @@ from lodger.worker.invoke import invoke_sync
 from lodger.worker.live import LiveRun
 from lodger.worker.loading import load_app
 from lodger.worker.runlog import RunLogHandler, install
+from lodger.worker.signals import disregard
 from lodger.worker.spawn import Channel, accept, die_with_parent
 
 EXIT_BROKEN: Final = 4
@@ -56,6 +57,7 @@ class ChildDesk:
     def save(self, live: LiveRun, text: str) -> Future[None]:
         """Pass a checkpoint on; the future ends when the engine has committed it."""
         future: Future[None] = Future()
+        future.set_running_or_notify_cancel()  # else a job whose wait is cancelled makes the answer an error
         number = id(future)
         self._saves[number] = future
         self.tell(t="save", number=number, text=text)
@@ -199,7 +201,8 @@ def _end_broken() -> None:
 
 def main() -> None:
     """Run the child until the engine lets it go."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal reaches us too; the engine decides
+    # Ctrl-C in a terminal, and the stop of a service manager that signals every process: the engine decides.
+    disregard(signal.SIGINT, signal.SIGTERM)
     die_with_parent()
     channel, first = accept(sys.argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")

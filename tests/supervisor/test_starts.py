@@ -1,0 +1,57 @@
+"""Engines that can't be started: the worker lives on, tries again with pauses, and loses nothing by each try."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from lodger.model.coverage import SeenWorker, is_crash_looping
+from tests.supervisor.test_yield import Bench
+from tests.support.wait import wait_until
+
+
+@pytest.fixture
+def bench(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    runtime = Path(tempfile.mkdtemp(prefix="lodger-"))  # pytest's own paths are too long for a socket
+    monkeypatch.setenv("LODGER_RUNTIME_DIR", str(runtime))
+    made = Bench(database_url)
+    yield made
+    made.close()
+    shutil.rmtree(runtime, ignore_errors=True)
+
+
+def test_a_worker_beats_though_it_can_start_no_engine(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its row tells of the crash loop; no recorder is left of the tries.
+
+    Fails when what a start raises ends the turn (no beat, no pause), and with recorders left open.
+    """
+    with monkeypatch.context() as broken:
+        broken.setattr(sys, "executable", "/nowhere/python")
+        bench.start("separate")
+        first = wait_until(lambda: looping(bench), 30, "a crash loop")
+        last = wait_until(lambda: (seen := looping(bench)) and seen.beat_at > first.beat_at and seen, 5, "another beat")
+        assert last.id == first.id
+        assert last.engines[0].number <= 5, "no pause"
+        assert "/nowhere/python" in (last.engines[0].error or "")
+        assert recorders() == []
+    bench.wait_ready()
+
+
+def looping(bench: Bench) -> SeenWorker | None:
+    seen = bench.seen()
+    return seen if seen is not None and is_crash_looping(seen) else None
+
+
+def recorders() -> list[str]:
+    """The flight recorders that this process has open."""
+    found = []
+    for file in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # the directory's own is closed again
+            found.append(str(file.readlink()))
+    return [name for name in found if "lodger-flight" in name]
