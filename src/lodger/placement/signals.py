@@ -17,6 +17,8 @@ from typing import Any, Final, TypeAlias
 
 PENDING_CALL: Final = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
 HEARD: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+_pending: Final[list[Any]] = []
+"""What C may yet call must not be freed, not even by itself: a few per process."""
 Handler: TypeAlias = Callable[[int, FrameType | None], Any]
 
 
@@ -81,11 +83,10 @@ def in_main_thread(call: Callable[[], None]) -> None:
         return
 
     def pending(_: Any) -> int:
-        kept.clear()
         with suppress(Exception):  # the server's code is not to be interrupted by an error of ours
             call()
         return 0
 
-    kept: list[Any] = [PENDING_CALL(pending)]
     if hasattr(ctypes, "pythonapi"):
-        ctypes.pythonapi.Py_AddPendingCall(kept[0], None)
+        _pending.append(PENDING_CALL(pending))
+        ctypes.pythonapi.Py_AddPendingCall(_pending[-1], None)
