@@ -196,7 +196,7 @@ class Engine:
     def _is_over(self) -> bool:
         if self._abandoned:
             return self._drop_everything()
-        return self._drain_at is not None and not self._slots.active and not self._outcomes
+        return self._drain_at is not None and not self._held  # also what is just between its slot and the outcomes
 
     def _patience(self) -> float:
         """Return the seconds until there is something to do without being called."""
@@ -402,8 +402,8 @@ class Engine:
         live.stop_reason = reason
         if not self._slots.withdraw(live):
             self._crew.interrupt(live)
-        elif reason == "cancel":
-            self._keep(live, Cancelled("cancelled before it started"))
+        else:
+            self._keep(live, Cancelled("cancelled before it started") if reason == "cancel" else Unstarted())
 
     def _give_back(self, waited_seconds: float = 0.0) -> None:
         """Let others have what was claimed ahead and has waited so long for a slot."""
