@@ -170,6 +170,21 @@ def test_engine_survives(fleet: Fleet, desk: Desk) -> None:
     assert_nothing_left(worker)
 
 
+def test_memory_is_counted_for_each_run(fleet: Fleet, desk: Desk) -> None:
+    """One that takes little is not killed for what was taken before it in the same process.
+
+    Shown to fail: the peak of the process goes on counting; no look at what is there before the run starts.
+    """
+    fleet.start(process_slots=1)
+    handles = [desk.one(call) for call in (hostile.peak.call(False), hostile.frugal.call())]
+    desk.wait_all(30)
+    assert handles[0].result(0) == handles[1].result(0), "not in one process"
+    handles += [desk.one(call) for call in (hostile.peak.call(True), hostile.frugal.call())]
+    desk.wait_all(30)
+    assert handles[2].result(0) != handles[3].result(0), "no memory was left"
+    desk.check(desk.expect("SUCCEEDED", handles))
+
+
 def test_gil_is_held(fleet: Fleet, desk: Desk) -> None:
     """The engine is deaf, its supervisor is not: it beats, nobody takes the runs, and they end after that.
 
