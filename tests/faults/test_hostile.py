@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from typing import Any, Final
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -183,6 +185,37 @@ def test_memory_is_counted_for_each_run(fleet: Fleet, desk: Desk) -> None:
     desk.wait_all(30)
     assert handles[2].result(0) != handles[3].result(0), "no memory was left"
     desk.check(desk.expect("SUCCEEDED", handles))
+
+
+def test_stored_options_that_do_not_fit(fleet: Fleet, desk: Desk) -> None:
+    """They are ignored, or fail their own run alone: others and the engine take no notice.
+
+    Shown to fail: without `_fitting` (an async job "succeeds" without having run, in an engine without a loop all end);
+    with the fields of `retry` taken as they come; without `joined`.
+    """
+    company = [app.on_loop.call(1), app.in_thread.call(1), app.in_process.call(1)]
+    told = {
+        name: desk.lodger.by_name(name, executor=executor, retry=Retry(max_attempts=1)).enqueue(ms=1)
+        for name, executor in (("on_loop", "thread"), ("in_thread", "asyncio"), ("in_process", "asyncio"))
+    }
+    newer, odd = desk.enqueue(app.in_thread.call(1), app.in_thread.call(1))
+    with desk.engine.begin() as connection:
+        for handle, options in ((newer, {"retry": {"max_attempts": 1, "spread": "even"}}), (odd, {"timeout": "long"})):
+            change = text("UPDATE lodger_run SET options = :options WHERE id = :id")
+            key = handle.id if desk.engine.dialect.name == "postgresql" else UUID(handle.id).bytes
+            assert connection.execute(change, {"options": json.dumps(options), "id": key}).rowcount == 1
+    desk.fleet.side.acknowledge(handle.id for handle in told.values())
+    worker = fleet.start()
+    handles = [*told.values(), newer, *desk.enqueue(*company)]
+    for handle in handles:
+        desk.wait_status(handle, "SUCCEEDED", 30)
+    started = {mark.run_id for mark in fleet.side.read() if mark.word == "start"}
+    assert {handle.id for handle in handles} <= started
+    wait_until(lambda: desk.lodger.attempts(odd.id), 10, "the run of odd options to be put off")
+    assert [one.outcome for one in desk.lodger.attempts(odd.id)] == ["MISMATCHED"]
+    assert (odd.status(), desk.lodger.get_run(odd.id).attempt) == ("SCHEDULED", 0)
+    assert "ended after" not in worker.log, worker.log
+    assert worker.log.count("job on_loop: executor: 'thread' is not allowed") == 1, worker.log
 
 
 def test_gil_is_held(fleet: Fleet, desk: Desk) -> None:
