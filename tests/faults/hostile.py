@@ -84,6 +84,28 @@ def eat_memory(run: SyncRun[Res]) -> None:
     del eaten
 
 
+@lodger.job(executor="process", memory_mb=400, retry=ONCE)
+def peak(run: SyncRun[Res], keep: bool) -> int:
+    """Take 200 MB for as long as it needs to be seen; give them back, or leave them to the next run."""
+    with told(run):
+        taken = b"\1" * 200_000_000
+        time.sleep(0.6)
+        if keep:
+            _left.append(taken)
+    return os.getpid()
+
+
+@lodger.job(executor="process", memory_mb=160, retry=ONCE)
+def frugal(run: SyncRun[Res]) -> int:
+    """Take next to nothing for as long as it needs to be seen."""
+    with told(run):
+        time.sleep(0.6)
+    return os.getpid()
+
+
+_left: list[bytes] = []
+
+
 # Deafness
 
 

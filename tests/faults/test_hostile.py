@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from typing import Any, Final
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -78,7 +80,7 @@ def test_engine_dies_in_company(fleet: Fleet, desk: Desk, job: Any) -> None:
     fleet.start()
     company = Company(desk, app.patient, app.patient_on_loop)
     guilty = desk.one(job.using(retry=Retry(max_attempts=crashes, first_seconds=0.1)).call())
-    wait_until(lambda: "engine 1 ended" in fleet.workers[0].log, 30, "the engine to die")
+    wait_until(lambda: re.search(r"engine \d+ ended", fleet.workers[0].log), 30, "the engine to die")
     company.let_go()
     desk.wait_all(60)
     assert re.search(rf"died: {death}.* \(crash {crashes} of 3\)$", error_of(desk, guilty)), error_of(desk, guilty)
@@ -168,6 +170,52 @@ def test_engine_survives(fleet: Fleet, desk: Desk) -> None:
     worker.terminate()
     assert worker.wait(15) == 0
     assert_nothing_left(worker)
+
+
+def test_memory_is_counted_for_each_run(fleet: Fleet, desk: Desk) -> None:
+    """One that takes little is not killed for what was taken before it in the same process.
+
+    Shown to fail: the peak of the process goes on counting; no look at what is there before the run starts.
+    """
+    fleet.start(process_slots=1)
+    handles = [desk.one(call) for call in (hostile.peak.call(False), hostile.frugal.call())]
+    desk.wait_all(30)
+    assert handles[0].result(0) == handles[1].result(0), "not in one process"
+    handles += [desk.one(call) for call in (hostile.peak.call(True), hostile.frugal.call())]
+    desk.wait_all(30)
+    assert handles[2].result(0) != handles[3].result(0), "no memory was left"
+    desk.check(desk.expect("SUCCEEDED", handles))
+
+
+def test_stored_options_that_do_not_fit(fleet: Fleet, desk: Desk) -> None:
+    """They are ignored, or fail their own run alone: others and the engine take no notice.
+
+    Shown to fail: without `_fitting` (an async job "succeeds" without having run, in an engine without a loop all end);
+    with the fields of `retry` taken as they come; without `joined`.
+    """
+    company = [app.on_loop.call(1), app.in_thread.call(1), app.in_process.call(1)]
+    told = {
+        name: desk.lodger.by_name(name, executor=executor, retry=Retry(max_attempts=1)).enqueue(ms=1)
+        for name, executor in (("on_loop", "thread"), ("in_thread", "asyncio"), ("in_process", "asyncio"))
+    }
+    newer, odd = desk.enqueue(app.in_thread.call(1), app.in_thread.call(1))
+    with desk.engine.begin() as connection:
+        for handle, options in ((newer, {"retry": {"max_attempts": 1, "spread": "even"}}), (odd, {"timeout": "long"})):
+            change = text("UPDATE lodger_run SET options = :options WHERE id = :id")
+            key = handle.id if desk.engine.dialect.name == "postgresql" else UUID(handle.id).bytes
+            assert connection.execute(change, {"options": json.dumps(options), "id": key}).rowcount == 1
+    desk.fleet.side.acknowledge(handle.id for handle in told.values())
+    worker = fleet.start()
+    handles = [*told.values(), newer, *desk.enqueue(*company)]
+    for handle in handles:
+        desk.wait_status(handle, "SUCCEEDED", 30)
+    started = {mark.run_id for mark in fleet.side.read() if mark.word == "start"}
+    assert {handle.id for handle in handles} <= started
+    wait_until(lambda: desk.lodger.attempts(odd.id), 10, "the run of odd options to be put off")
+    assert [one.outcome for one in desk.lodger.attempts(odd.id)] == ["MISMATCHED"]
+    assert (odd.status(), desk.lodger.get_run(odd.id).attempt) == ("SCHEDULED", 0)
+    assert "ended after" not in worker.log, worker.log
+    assert worker.log.count("job on_loop: executor: 'thread' is not allowed") == 1, worker.log
 
 
 def test_gil_is_held(fleet: Fleet, desk: Desk) -> None:

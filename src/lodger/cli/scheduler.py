@@ -71,8 +71,9 @@ def _declare(daemon: Daemon, app: str, over: threading.Event) -> None:
     while not over.is_set():
         try:
             daemon.declare(declared_by(app, path))
-        except NotDeclared as error:
-            logger.error("%s (tried again in %.0f s)", error, AGAIN_SECONDS)  # noqa: TRY400 - not our traceback
+        except Exception as error:  # noqa: BLE001 - nor may any other trouble end the trying
+            text = str(error) if isinstance(error, NotDeclared) else f"{type(error).__name__}: {error}"
+            logger.error("%s (tried again in %.0f s)", text, AGAIN_SECONDS)  # noqa: TRY400 - not our traceback
             over.wait(AGAIN_SECONDS)
         else:
             return

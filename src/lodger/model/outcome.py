@@ -112,7 +112,7 @@ class Expired:
 
 @dataclass(frozen=True, slots=True)
 class Mismatched:
-    """The stored arguments do not fit the job's signature here: two releases are running at once, or a mistake."""
+    """What is stored, arguments or options, does not fit the code here: two releases run at once, or a mistake."""
 
     error: RunError
 

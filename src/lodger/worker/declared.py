@@ -6,15 +6,17 @@ this process ends.
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from typing import Any, Final
 
 from lodger.errors import LodgerError
 from lodger.model.schedule import ScheduleSpec
 from lodger.worker.loading import load_app
-from lodger.worker.spawn import accept, kill_session, spawn
+from lodger.worker.spawn import accept, exit_text, kill_group, kill_session, spawn
 
 MODULE: Final = "lodger.worker.declared"
+LEAVE_SECONDS: Final = 5.0
 
 
 class NotDeclared(LodgerError):
@@ -27,14 +29,23 @@ def declared_by(app: str, path: list[str]) -> list[ScheduleSpec]:
     try:
         told = channel.recv()
     except EOFError:
-        told = {"error": f"its process ended with {process.wait()} while it was imported"}
+        told = {"error": f"its process ended while it was imported ({_ending_of(process)})"}
     finally:
         channel.close()
-        process.wait()
+        if process.poll() is None:  # a thread that the app has started may keep it alive
+            kill_group(process.pid)
         kill_session(process.pid)
+        process.wait()
     if "error" in told:
         raise NotDeclared(f"{app} can't be imported: {told['error']}")
     return [ScheduleSpec.from_json(values) for values in told["schedules"]]
+
+
+def _ending_of(process: subprocess.Popen[bytes]) -> str:
+    try:
+        return exit_text(process.wait(LEAVE_SECONDS))
+    except subprocess.TimeoutExpired:
+        return "it has closed its channel, and goes on"
 
 
 def main() -> None:

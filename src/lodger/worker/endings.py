@@ -9,9 +9,11 @@ from typing import Any, Final
 
 from lodger.errors import InvalidArguments, LeaseLost
 from lodger.model.answers import Cancel, Interrupted, RetryAfter, Snooze
-from lodger.model.outcome import Cancelled, Ending, Mismatched, Raised, Returned, Snoozed, Stopped, TimedOut
+from lodger.model.job import JobSpec
+from lodger.model.outcome import Cancelled, Ending, Expired, Mismatched, Raised, Returned, Snoozed, Stopped, TimedOut
 from lodger.model.payload import clean_text
-from lodger.model.run import RunError
+from lodger.model.run import ClaimedRun, RunError
+from lodger.worker.flight import Flight
 from lodger.worker.live import LiveRun
 
 logger: Final = logging.getLogger("lodger.worker")
@@ -21,6 +23,14 @@ MAX_TRACEBACK: Final = 64_000
 
 class JobStopped(BaseException):
     """Raised inside a thread that must stop; not an Exception, so that a job's own handler lets it pass."""
+
+
+def joined(run: ClaimedRun, spec: JobSpec, flight: Flight) -> tuple[LiveRun, Ending | None]:
+    """Return a claimed run with its code, and its ending if it can't begin: options that don't fit are its fault."""
+    try:
+        return LiveRun(run, spec, flight), Expired() if run.expired else None
+    except Exception as error:  # noqa: BLE001 - whatever another release has stored
+        return LiveRun(run._replace(options=None), spec, flight), Mismatched(describe(error))
 
 
 def returned(live: LiveRun, value: Any) -> Ending:

@@ -26,7 +26,7 @@ from typing import Any, Final
 from lodger.failpoints import failpoint
 from lodger.model.coverage import Pair
 from lodger.model.job import Registry
-from lodger.model.outcome import Cancelled, Ending, Expired, Outcome, OutcomeKind, Stopped, Unstarted, decide
+from lodger.model.outcome import Cancelled, Ending, Outcome, OutcomeKind, Stopped, Unstarted, decide
 from lodger.model.run import ClaimedRun
 from lodger.scheduler.declarer import Declarer
 from lodger.settings import Settings
@@ -38,6 +38,7 @@ from lodger.worker import desk as desks
 from lodger.worker.claimer import MAX_BATCH, Claimer
 from lodger.worker.crew import Crew
 from lodger.worker.desk import EngineDesk
+from lodger.worker.endings import joined
 from lodger.worker.flight import NO_SEAT, Flight
 from lodger.worker.live import LiveRun, StopReason
 from lodger.worker.maintenance import Chore, Maintenance
@@ -203,7 +204,7 @@ class Engine:
         if self._abandoned:
             return self._drop_everything()
         is_leaving = self._drain_at is not None or self._retiring
-        return is_leaving and not self._slots.active and not self._outcomes
+        return is_leaving and not self._held  # also what is just between its slot and the outcomes
 
     def _patience(self) -> float:
         """Return the seconds until there is something to do without being called."""
@@ -361,12 +362,12 @@ class Engine:
         if not claimed:
             return
         failpoint("claim.after_commit")
-        lives = [LiveRun(run, self._registry.jobs[run.job], self._flight) for run in claimed]
         ready: list[LiveRun] = []
-        for live in lives:
+        for run in claimed:
+            live, ending = joined(run, self._registry.jobs[run.job], self._flight)
             self._held[live.key] = live.seat
-            if live.claimed.expired:
-                self._keep(live, Expired())
+            if ending is not None:
+                self._keep(live, ending)
             elif self._slots.add(live):
                 ready.append(live)
         self._crew.submit(ready)
@@ -410,8 +411,8 @@ class Engine:
         live.stop_reason = reason
         if not self._slots.withdraw(live):
             self._crew.interrupt(live)
-        elif reason == "cancel":
-            self._keep(live, Cancelled("cancelled before it started"))
+        else:
+            self._keep(live, Cancelled("cancelled before it started") if reason == "cancel" else Unstarted())
 
     def _give_back(self, waited_seconds: float = 0.0) -> None:
         """Let others have what was claimed ahead and has waited so long for a slot."""

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from contextvars import ContextVar
-from dataclasses import replace
+from dataclasses import fields, replace
+from functools import lru_cache
 from typing import Any, Final, Literal, TypeAlias
 
-from lodger.model.job import JobSpec
+from lodger.errors import InvalidInput
+from lodger.model.job import JobSpec, checked_executor, checked_timeout
 from lodger.model.retry import Retry
 from lodger.model.run import ClaimedRun
 from lodger.worker.flight import Flight
 
+logger: Final = logging.getLogger("lodger.worker")
+
+RETRY_FIELDS: Final = frozenset(one.name for one in fields(Retry)) - {"on"}
+"""Others in a row are a newer release's."""
 NOWHERE: Final = Flight(0)
 """Records nothing: for the other side of a process executor."""
 
@@ -49,7 +56,6 @@ class LiveRun:
     def __init__(self, claimed: ClaimedRun, spec: JobSpec, flight: Flight | None = None) -> None:
         """Join the row with its job; what the row overrides wins. ``flight`` records what happens to it."""
         self.flight = flight or NOWHERE
-        self.seat = self.flight.board(claimed.id)
         self.begun = False
         self.claimed = claimed
         self.spec = spec
@@ -71,13 +77,23 @@ class LiveRun:
         if claimed.suspect:
             # It was there when a process died: alone in a process of its own, the next death names the guilty.
             self.executor = "process"
+        self.seat = self.flight.board(claimed.id)  # last: what raises above must not hold one
 
     def _override(self, options: dict[str, Any]) -> None:
-        self.timeout = options.get("timeout", self.timeout)
-        self.executor = options.get("executor", self.executor)
+        self.timeout = checked_timeout(options.get("timeout", self.timeout))
+        self.executor = self._fitting(options.get("executor", self.executor))
         self.memory_mb = options.get("memory_mb", self.memory_mb)
         if "retry" in options:
-            self.retry = replace(Retry(**options["retry"]), on=self.spec.retry.on)
+            known = {name: value for name, value in options["retry"].items() if name in RETRY_FIELDS}
+            self.retry = replace(Retry(**known), on=self.spec.retry.on)
+
+    def _fitting(self, executor: str) -> str:
+        """Return ``executor``, or the job's own: who enqueues by name cannot know if the job is async."""
+        try:
+            return checked_executor(executor, is_async=self.spec.is_async)
+        except InvalidInput as error:
+            _say_once(self.spec.name, str(error))
+            return self.spec.executor
 
     @property
     def key(self) -> tuple[str, int]:
@@ -88,3 +104,8 @@ class LiveRun:
     def meta(self) -> dict[str, Any]:
         """Return the meta that the enqueuer attached."""
         return json.loads(self.claimed.meta) if self.claimed.meta else {}
+
+
+@lru_cache(maxsize=256)
+def _say_once(job: str, misfit: str) -> None:
+    logger.warning("job %s: %s; runs that ask for it go to its own executor", job, misfit)

@@ -138,9 +138,10 @@ def kill_session(leader: int) -> None:
     """Kill every process of a session: what an engine that died has left behind (Linux)."""
     for entry in PROC.glob("[0-9]*/stat") if PROC.is_dir() else ():
         try:
-            # The command may hold blanks and brackets; the fields are counted from behind it.
-            after = entry.read_text().rpartition(")")[2].split()
-        except OSError:
+            # The command may hold blanks, brackets and any bytes; the fields are counted from behind it.
+            after = entry.read_bytes().rpartition(b")")[2].split()
+            pid, session = int(entry.parent.name), int(after[3])
+        except (OSError, ValueError, IndexError):  # gone, or going
             continue
-        if int(after[3]) == leader and int(entry.parent.name) != os.getpid():
-            kill_group(int(entry.parent.name))
+        if session == leader and pid != os.getpid():
+            kill_group(pid)

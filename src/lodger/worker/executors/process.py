@@ -58,6 +58,11 @@ class Child:
         self.deadline: float | None = None
         self.idle_since = time.monotonic()
 
+    @property
+    def is_over_memory(self) -> bool:
+        """Whether its run has used more than it may."""
+        return bool(self.ceiling_mb) and self.memory > self.ceiling_mb * 2**20
+
 
 class ProcessExecutor:
     """A pool of at most ``slots`` processes."""
@@ -152,6 +157,11 @@ class ProcessExecutor:
             child = self._idle_child(fresh=live.claimed.suspect)
             if child is None:
                 break
+            child.memory = resident_bytes(child.process.pid)
+            child.ceiling_mb = live.memory_mb or self._memory_mb
+            if child.runs and child.is_over_memory:  # what earlier runs have left there is no fault of this one
+                self._let_go(child)
+                continue
             self._inbox.popleft()
             child.live = live
             live.flight.begin(live.seat)
@@ -270,8 +280,7 @@ class ProcessExecutor:
                     self._let_go(child)
                 continue
             child.memory = max(child.memory, resident_bytes(child.process.pid))
-            child.ceiling_mb = child.live.memory_mb or self._memory_mb
-            if child.ceiling_mb and child.memory > child.ceiling_mb * 2**20:
+            if child.is_over_memory:
                 child.over_memory = True
                 kill_group(child.process.pid)
             elif child.deadline is not None and now >= child.deadline and child.live.stop_reason is None:
