@@ -47,12 +47,12 @@ def test_one_carries_and_a_sibling_takes_over(server: Server, start: Start, desk
     engine = site.engine()
     assert {mark.pid for mark in desk.history().marks if mark.word == "start"} == {engine}
     if server.recycles:
-        engine = run_outlives_its_web_process(site, desk, engine)
-    killed_web_process(server, site, desk, engine)
+        run_outlives_its_web_process(site, desk, engine)
+    killed_web_process(server, site, desk)
 
 
-def run_outlives_its_web_process(site: Site, desk: Desk, engine: int) -> int:
-    """The web process is replaced while a job runs; return the engine of its successor.
+def run_outlives_its_web_process(site: Site, desk: Desk, engine: int) -> None:
+    """The web process is replaced while a job runs; its successor's engine works meanwhile.
 
     Red when the engine drains at the end of its channel: the run starts twice.
     """
@@ -61,7 +61,7 @@ def run_outlives_its_web_process(site: Site, desk: Desk, engine: int) -> int:
     assert desk.wait_start(run).pid == engine
     web = parent_of(engine)
     wait_until(lambda: site.visit() and not is_alive(web), 30, "the web process to be replaced")
-    successor = site.engine(other_than=(engine,))
+    site.engine(other_than=(engine,))
     desk.wait_status(desk.one(app.on_loop.call(1)), "SUCCEEDED", 10)
     assert is_alive(engine)
     assert run.status() == "RUNNING"
@@ -69,11 +69,11 @@ def run_outlives_its_web_process(site: Site, desk: Desk, engine: int) -> int:
     desk.wait_status(run, "SUCCEEDED", 10)
     assert len(desk.fleet.side.starts(run.id)) == 1
     wait_until(lambda: not is_alive(engine), 10, "the engine to go when its run has ended")
-    return successor
 
 
-def killed_web_process(server: Server, site: Site, desk: Desk, engine: int) -> None:
+def killed_web_process(server: Server, site: Site, desk: Desk) -> None:
     """Its engine goes with it; what is enqueued then is started by another in time."""
+    engine = site.engine()
     send(parent_of(engine), signal.SIGKILL)
     killed = time.monotonic()
     if not server.outlives:
