@@ -6,13 +6,15 @@ import argparse
 import logging
 import os
 import signal
+import socket
 from typing import Any
 
 from lodger import settings as settings_module
-from lodger.placement.launch import make_supervisor
+from lodger.model.coverage import engine_lack, presence_lack
+from lodger.placement.launch import make_supervisor, open_database
 from lodger.scheduler.daemon import make_daemon
-from lodger.store.database import Database
-from lodger.store.sql import Tables
+from lodger.settings import Settings
+from lodger.store import coverage
 from lodger.store.url import parse
 from lodger.worker.signals import on_signal
 
@@ -25,6 +27,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--concurrency", type=int, help="runs that one process executes at once (default 20)")
     parser.add_argument("--processes", type=int, help="engine processes (default 1)")
     parser.add_argument("--no-schedules", action="store_true", help="leave firing schedules to others")
+    parser.add_argument("--check", action="store_true", help="only tell whether a worker of this host works (0 or 1)")
     parser.set_defaults(run=run)
 
 
@@ -42,10 +45,11 @@ def run(options: argparse.Namespace) -> int:
     )
     url = os.environ.get("DATABASE_URL", "")
     shown = parse(url)
+    if options.check:
+        return check(settings, url)
     supervisor = make_supervisor("separate", settings, url)
     if not options.no_schedules:
-        database = Database(url, tables=Tables(settings.prefix, settings.schema or None), pool_size=2)
-        supervisor.carry(make_daemon(settings, database))
+        supervisor.carry(make_daemon(settings, open_database(url, settings, pool_size=2)))
     on_signal((signal.SIGTERM, signal.SIGINT), supervisor.request_stop)
     logging.getLogger("lodger.placement").info(
         "role=%s placement=separate queues=%s database=%s pid=%d signals=SIGTERM and SIGINT drain",
@@ -58,3 +62,17 @@ def run(options: argparse.Namespace) -> int:
     )
     supervisor.run()
     return 0
+
+
+def check(settings: Settings, url: str) -> int:
+    """Say how the separate workers of this host are; return 0 if one of them works, else 1. For health checks."""
+    database = open_database(url, settings, pool_size=1)
+    with database.connect() as conn:
+        here = [one for one in coverage.workers(conn) if one.host == socket.gethostname() and not one.is_embedded]
+    database.dispose()
+    lacks = [presence_lack(worker, settings.environment) or engine_lack(worker) for worker in here]
+    for worker, lack in zip(here, lacks, strict=True):
+        print(f"the {worker.place} {lack.text if lack else 'works'}")
+    if not here:
+        print(f"no separate worker is known on {socket.gethostname()}: start one with 'lodger worker'")
+    return 0 if None in lacks else 1
