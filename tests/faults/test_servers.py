@@ -118,3 +118,23 @@ def hold(desk: Desk) -> list[RunHandle[Any]]:
     for run in runs:
         desk.wait_start(run)
     return runs
+
+
+def test_engine_that_was_left_ends_with_the_service(start: Start, desk: Desk) -> None:
+    """Its web process was replaced while its job ran; then all of the service stops, and the job has the grace.
+
+    Red when nobody tells it: the job would go on.
+    """
+    site = start(SERVERS[0])
+    gate = desk.fleet.directory / "gate"
+    run = desk.one(app.patient.call(str(gate)))
+    engine = desk.wait_start(run).pid
+    web = parent_of(engine)
+    wait_until(lambda: site.visit() and not is_alive(web), 30, "the web process to be replaced")
+    site.engine(other_than=(engine,))
+    site.process.terminate()
+    told = time.monotonic()
+    desk.wait_status(run, "QUEUED", GRACE_SECONDS + STOP_SLACK)
+    wait_until(lambda: not site.process.pids(), 10, "all of it to be gone")
+    print(f"all of it was gone after {time.monotonic() - told:.1f} s")
+    assert desk.lodger.get_run(run.id).attempt == 0

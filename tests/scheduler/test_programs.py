@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lodger import Lodger
 from lodger.store import schedulers
 from tests.faults.fleet import ROOT, Fleet, Worker
 from tests.support.schedules import Schedules, spec
@@ -118,3 +119,39 @@ def test_a_web_process_makes_its_schedules_known(schedules: Schedules, fleet: Fl
         web.communicate(timeout=30)
     assert web.returncode == 0
     assert fired(schedules) == 0
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)  # of importance are processes, not databases
+@pytest.mark.parametrize(
+    ("worker", "daemon", "fires", "executes"),
+    [
+        ("auto", "auto", True, True),
+        ("thread", "auto", True, True),
+        ("false", "true", True, False),
+        ("true", "false", False, True),
+    ],
+)
+def test_a_web_process_fires_where_it_is_told_to(
+    schedules: Schedules, fleet: Fleet, worker: str, daemon: str, fires: bool, executes: bool
+) -> None:
+    """By default wherever a worker runs. Red when an embedded worker carries no daemon, or one that was ruled out."""
+    modes = {"EMBEDDED_JOB_WORKER": worker, "EMBEDDED_SCHEDULE_DAEMON": daemon}
+    environment = {**os.environ, **fleet.environment(schedule_seconds=0.1), "TEST_SCHEDULES": "tick", **modes}
+    command = [sys.executable, "-m", "tests.scheduler.web"]
+    ended = "SELECT COUNT(*) FROM {} WHERE status = 'SUCCEEDED'"
+    lodger = Lodger(url=fleet.url)
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.PIPE) as web:
+        if fires:
+            wait_until(lambda: fired(schedules) >= 2, 30, "two fires")
+        else:
+            wait_until(lambda: state(schedules), 30, "the declaration")
+            lodger.run_schedule("tick")
+        if executes:
+            wait_until(lambda: schedules.store.rows(lambda t: ended.format(t.run))[0][0], 30, "a run to end")
+        web.communicate(timeout=30)
+    assert web.returncode == 0
+    assert (fired(schedules) > 0) == fires
+    assert live_daemons(schedules) == []
+    lodger.close()
+    if not executes:
+        assert schedules.store.rows(lambda t: ended.format(t.run))[0][0] == 0

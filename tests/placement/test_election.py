@@ -1,0 +1,77 @@
+"""Election without a lock: the worker table decides."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lodger import settings as settings_module
+from lodger.model.ids import new_id
+from lodger.placement.election import ByTable, stand
+from lodger.settings import Settings
+from lodger.store import migrations, workers
+from lodger.store.database import Database
+from lodger.store.workers import NewWorker
+
+SETTINGS = settings_module.read({"app": "shop:lodger", "release": "7"})
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    opened = Database(database_url)
+    migrations.migrate(opened)
+    yield opened
+    opened.dispose()
+
+
+def put_up(database: Database, *, host: str | None = None, release: str = "7", placement: str = "child") -> str:
+    """The row of a worker that lives; return its id."""
+    key = new_id()
+    row = NewWorker(
+        id=key,
+        environment="default",
+        release=release,
+        placement=placement,
+        host=host or socket.gethostname(),
+        pid=1,
+        queues=(),
+        dead_after_seconds=60,
+    )
+    database.transact(lambda conn: workers.register(conn, row))
+    return key
+
+
+def test_the_oldest_living_worker_of_the_host_carries(database: Database) -> None:
+    """Red when a younger one may carry, too: two that registered at once would both stay."""
+    election = ByTable(database, SETTINGS)
+    assert election.carry("")
+    older, younger = put_up(database), put_up(database)
+    assert not election.carry("")
+    assert election.carry(older)
+    assert not election.carry(younger)
+    with database.connect() as conn:
+        workers.leave(conn, older)
+    assert election.carry(younger)
+
+
+def test_only_embedded_workers_of_this_host_and_release_count(database: Database) -> None:
+    put_up(database, host="elsewhere")
+    put_up(database, release="8")
+    put_up(database, placement="separate")
+    assert ByTable(database, SETTINGS).carry("")
+
+
+def test_without_a_directory_the_table_decides_and_that_is_said(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    not_a_directory = tmp_path / "file"
+    not_a_directory.touch()
+    monkeypatch.setenv("LODGER_RUNTIME_DIR", str(not_a_directory))
+    with caplog.at_level(logging.WARNING, "lodger.placement"):
+        election = stand(database, Settings(app="shop:lodger"))
+    assert isinstance(election, ByTable)
+    assert "the worker table does" in caplog.text
