@@ -95,6 +95,10 @@ endif
 bench-layout: setup ## measure layouts of the tables (docs/decisions/0001): ENGINE=..., ARGS="--speed 0.1"
 	@$(BIN)/python -m tools.servers exec $(ENGINE) -- $(BIN)/python -m benchmarks.layout --engine $(ENGINE) $(ARGS)
 
+.PHONY: bench-memory
+bench-memory: setup ## measure the memory of each placement of the worker
+	@$(BIN)/python -m benchmarks.memory
+
 .PHONY: clean
 clean: ## remove everything that was made here
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
