@@ -20,6 +20,11 @@ def beta() -> str:
     return "beta"
 
 
+@lodger.job(embeddable=False)
+async def gamma() -> str:
+    return "gamma"
+
+
 @lodger.job()
 async def patient(path: str) -> None:
     """Go on until the file is there."""

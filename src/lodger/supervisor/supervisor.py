@@ -54,6 +54,8 @@ class Plan:
     engines: int
     start_engine: Callable[[str, int], EngineHandle]
     """Called with the worker's id and the engine's number."""
+    leaves: frozenset[Pair] = frozenset()
+    """What it leaves to other workers whether or not any lives."""
 
 
 class Companion(Protocol):
@@ -83,7 +85,7 @@ class Supervisor:
         self._numbers = 0
         self._quick_deaths = 0
         self._last_death = ""
-        self._yields: frozenset[Pair] = frozenset()
+        self._yields = plan.leaves
         self._start_after = 0.0
         self._confirmed = 0.0
         self._next_beat = 0.0
@@ -120,7 +122,7 @@ class Supervisor:
 
     def yield_pairs(self, pairs: frozenset[Pair]) -> None:
         """Leave these (queue, job) to other workers, from the next turn on. Any thread, also before ``start``."""
-        self._yields = pairs
+        self._yields = pairs | self._plan.leaves
 
     def request_stop(self) -> None:
         """Begin to drain; returns at once. Safe to call from a signal handler, and twice."""

@@ -22,6 +22,7 @@ from lodger.store.sql import Tables
 from lodger.worker.engine import Engine, EngineBroken, Identity
 from lodger.worker.flight import Flight
 from lodger.worker.loading import load_app
+from lodger.worker.manners import be_a_guest
 from lodger.worker.spawn import Channel, accept, kill_session
 
 logger: Final = logging.getLogger("lodger.worker")
@@ -36,7 +37,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal; the supervisor decides
     channel, first = accept(sys.argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    _be_a_guest(first)
+    if first["placement"] == "child":
+        be_a_guest(first["settings"]["nice"])
     try:
         engine = _make_engine(first)
         engine.start()
@@ -66,27 +68,17 @@ def _make_engine(first: dict[str, Any]) -> Engine:
         "path": first["path"],
         "url": first["url"],
         "tables": {"prefix": settings.prefix, "schema": settings.schema or None},
+        "priority": first["priority"],
     }
+    guest = first["placement"] == "child"
     return Engine(
-        registry=app.registry,
+        registry=app.registry.embeddable() if guest else app.registry,
         database=Database(first["url"], tables=tables),
         settings=settings,
         identity=Identity(worker=first["worker"], number=first["number"], owns_process=True),
         child_message=child_message,
         flight=Flight(first["seats"], first["flight"]),
     )
-
-
-def _be_a_guest(first: dict[str, Any]) -> None:
-    """Give way to the web server: lower CPU priority, first in line when memory runs out."""
-    if first["placement"] != "child":
-        return
-    os.nice(first["settings"]["nice"])
-    try:
-        with open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123 - not a file of ours
-            file.write("300")
-    except OSError:
-        pass  # not Linux, or not allowed: then the kernel decides as it likes
 
 
 def _listen(channel: Channel, engine: Engine) -> None:
@@ -117,7 +109,13 @@ def _tick(channel: Channel, engine: Engine) -> None:
     """Tell the supervisor once a second that we move, and what we do."""
     last_claim = 0.0
     while channel.send(
-        {"t": "tick", "active": engine.active, "full": engine.full, "claimed": engine.last_claim > last_claim}
+        {
+            "t": "tick",
+            "active": engine.active,
+            "full": engine.full,
+            "claimed": engine.last_claim > last_claim,
+            "ended": engine.ended,
+        }
     ):
         last_claim = engine.last_claim
         time.sleep(TICK_SECONDS)

@@ -1,0 +1,34 @@
+"""How much one engine takes on."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import Final
+
+from lodger.settings import Settings
+from lodger.worker.pace import MAX_AHEAD
+
+CONCURRENCY: Final = 20
+
+
+def sized(settings: Settings) -> Settings:
+    """Return ``settings`` with what an engine takes on that has its host to itself, where they say nothing."""
+    return replace(
+        settings,
+        concurrency=settings.concurrency or CONCURRENCY,
+        process_slots=settings.process_slots or usable_cpus(),
+    )
+
+
+def seats_for(settings: Settings) -> int:
+    """Return how many runs an engine can hold: under way, ahead, and as many ended ones that wait for their commit."""
+    return 2 * (settings.concurrency + MAX_AHEAD)
+
+
+def usable_cpus() -> int:
+    """Return how many CPUs we may use."""
+    try:
+        return max(1, len(os.sched_getaffinity(0)))
+    except AttributeError:  # not on macOS
+        return os.cpu_count() or 1

@@ -1,0 +1,37 @@
+"""What settings refuse, and in which words."""
+
+from __future__ import annotations
+
+import pytest
+
+from lodger import ConfigurationError
+from lodger.settings import Settings, read
+
+
+@pytest.mark.parametrize("text", ["media, video", " media,video ,", "media,,video"])
+def test_queues_are_read_from_a_list(text: str) -> None:
+    assert read(environ={"LODGER_SEPARATE_QUEUES": text}).separate_queues == ("media", "video")
+
+
+def test_no_queues_is_an_empty_list() -> None:
+    assert read(environ={"LODGER_SEPARATE_QUEUES": ""}).separate_queues == ()
+    assert read(environ={}).separate_queues == ()
+
+
+@pytest.mark.parametrize("variable", ["LODGER_QUEUES", "LODGER_SEPARATE_QUEUES"])
+@pytest.mark.parametrize("name", ["media;video", "two words", "*", "x" * 65])
+def test_what_no_queue_is_called_is_refused(variable: str, name: str) -> None:
+    """Fails without `_queue_names`: the setting would silently mean nothing."""
+    with pytest.raises(ConfigurationError) as refused:
+        read(environ={variable: f"default,{name}"})
+    assert str(refused.value).startswith(f"{variable}: {name!r} is not allowed; allowed: names of queues")
+
+
+def test_a_queue_that_is_no_text_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="LODGER_SEPARATE_QUEUES: 5"):
+        read({"separate_queues": [5]})
+
+
+def test_settings_survive_the_way_to_an_engine() -> None:
+    settings = Settings(queues=("a", "b"), separate_queues=("c",))
+    assert Settings.from_json(settings.to_json()) == settings
