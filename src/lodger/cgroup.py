@@ -67,8 +67,9 @@ def parse_membership(text: str) -> dict[str, str]:
     """Return the group by controller, from /proc/PID/cgroup."""
     found: dict[str, str] = {}
     for line in text.splitlines():
-        _, controllers, path = line.split(":", 2)
-        found |= dict.fromkeys(controllers.split(","), path)
+        match line.split(":", 2):
+            case [_, controllers, path]:
+                found |= dict.fromkeys(controllers.split(","), path)
     return found
 
 
@@ -77,13 +78,12 @@ def parse_mounts(text: str) -> dict[str, tuple[str, Path]]:
     found: dict[str, tuple[str, Path]] = {}
     for line in text.splitlines():
         left, _, right = line.partition(" - ")
-        kind, _, options = right.split(maxsplit=2)
-        root, mount = left.split()[3:5]
-        if kind == "cgroup2":
-            found.setdefault(UNIFIED, (root, Path(mount)))
-        elif kind == "cgroup":
-            for controller in options.split(","):
-                found.setdefault(controller, (root, Path(mount)))
+        match left.split(" "), right.split(" "):  # one blank each: the source of a mount may be empty
+            case [_, _, _, root, mount, *_], ["cgroup2", *_]:
+                found.setdefault(UNIFIED, (root, Path(mount)))
+            case [_, _, _, root, mount, *_], ["cgroup", _, options]:
+                for controller in options.split(","):
+                    found.setdefault(controller, (root, Path(mount)))
     return found
 
 

@@ -60,8 +60,7 @@ class Settings:
     process_slots: int = setting(
         0,
         "LODGER_PROCESS_SLOTS",
-        "Of these, in processes of their own; 0: one per CPU, embedded one less and no more than the CPU quota allows, "
-        "but one at least",
+        "Of these, in processes of their own; 0: one per CPU, embedded one less, within the CPU quota, one at least",
         0,
         1000,
     )

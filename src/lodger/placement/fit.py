@@ -11,7 +11,7 @@ from typing import Final
 from lodger.cgroup import cpu_quota
 from lodger.model.coverage import ANY_JOB, Pair
 from lodger.settings import Settings
-from lodger.worker.size import sized, usable_cpus
+from lodger.worker.size import sized, usable_cpus, within_quota
 
 GUEST_CONCURRENCY: Final = {
     # Each run may want a connection of the app's pool (SQLAlchemy's holds 5 per process) on a database of the small
@@ -41,7 +41,7 @@ def fitted(settings: Settings, placement: str) -> Settings:
 
 def guest_slots(cpus: int, quota: float | None) -> int:
     """Return how many processes a guest keeps busy: one CPU is the web server's if there are several."""
-    return max(1, min(cpus - 1, cpus if quota is None else int(quota)))
+    return within_quota(cpus - 1, quota)
 
 
 def left_to_separate(settings: Settings) -> frozenset[Pair]:

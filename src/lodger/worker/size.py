@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from typing import Final
 
+from lodger.cgroup import cpu_quota
 from lodger.settings import Settings
 from lodger.worker.pace import MAX_AHEAD
 
@@ -17,8 +18,13 @@ def sized(settings: Settings) -> Settings:
     return replace(
         settings,
         concurrency=settings.concurrency or CONCURRENCY,
-        process_slots=settings.process_slots or usable_cpus(),
+        process_slots=settings.process_slots or within_quota(usable_cpus(), cpu_quota()),
     )
+
+
+def within_quota(cpus: int, quota: float | None) -> int:
+    """Return how many processes can compute at once: a container of half a CPU sees all CPUs of its host."""
+    return max(1, min(cpus, cpus if quota is None else int(quota)))
 
 
 def seats_for(settings: Settings) -> int:
