@@ -72,13 +72,15 @@ def test_the_tightest_of_all_groups_above_counts(machine: Machine) -> None:
 
 
 def test_a_container_of_version_1_has_a_tree_per_controller(machine: Machine) -> None:
-    """Its tree begins at its own group: the path is not there, only what is behind it.
+    """Its tree begins at its own group: only what is behind that in the path is there.
 
     Fails when the root of the mount is not taken off the path.
     """
-    machine.tell("5:cpu,cpuacct:/docker/4f1\n9:memory:/docker/4f1\n0::/docker/4f1\n", V1_CPU.format(root="/docker/4f1"))
-    machine.put("cpu,cpuacct/cpu.cfs_quota_us", "250000")
-    machine.put("cpu,cpuacct/cpu.cfs_period_us", "100000")
+    told = "5:cpu,cpuacct:/docker/4f1/web\n9:memory:/docker/4f1\n0::/docker/4f1\n"
+    machine.tell(told, V1_CPU.format(root="/docker/4f1"))
+    machine.put("cpu,cpuacct/web/cpu.cfs_quota_us", "250000")
+    machine.put("cpu,cpuacct/web/cpu.cfs_period_us", "100000")
+    machine.put("cpu,cpuacct/cpu.cfs_quota_us", "-1")
     machine.put("memory/memory.limit_in_bytes", "268435456")
     assert machine.found() == (2.5, 256 * 2**20)
 
