@@ -94,7 +94,7 @@ def _settings() -> Iterable[Sequence[str]]:
             KINDS[type(one.default)],
             shown(one.default, is_seconds=one.name.endswith("_seconds")),
             UNITS.get(one.name, UNITS.get(one.name.rpartition("_")[2], "")),
-            allowed(one.default, told["low"], told["high"]),
+            ", ".join(told["words"]) or allowed(one.default, told["low"], told["high"]),
             told["sentence"],
         )
 

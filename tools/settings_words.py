@@ -48,6 +48,8 @@ JOB: Final = {
     "on_crash": "`retry`, or `fail`: don't run it again when its process was seen to die after it had begun",
     "memory_mb": "Memory ceiling in MB, for `executor='process'` only; not given: `LODGER_MEMORY_MB`",
     "tags": "Up to 20 texts that are stored with each run",
+    "embeddable": "`False`: never run by a worker inside the web service, only by a separate one. For whole queues: "
+    "`LODGER_SEPARATE_QUEUES`",
 }
 
 RETRY: Final = {

@@ -101,6 +101,7 @@ class Lodger(Scheduling):
         on_crash: OnCrash = "retry",
         memory_mb: int | None = None,
         tags: Sequence[str] = (),
+        embeddable: bool = True,
     ) -> JobDecorator:
         """Register a function as a job. Raises InvalidInput or ConfigurationError naming the bad option."""
 
@@ -125,6 +126,7 @@ class Lodger(Scheduling):
                 on_crash=on_crash,
                 memory_mb=memory_mb,
                 tags=tuple(checked_tags(tags)),
+                embeddable=embeddable,
             )
             self.registry.add(spec)
             return Job(self, spec)

@@ -7,6 +7,7 @@ variable, the value and what is allowed.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
@@ -15,13 +16,22 @@ from lodger.errors import ConfigurationError
 
 DAY: Final = 86400.0
 MAX_IDENTIFIER: Final = 31
+QUEUE_NAME: Final = re.compile(r"[A-Za-z0-9_.:\-]{1,64}")
 TRUE: Final = frozenset({"1", "true", "yes", "on"})
 FALSE: Final = frozenset({"0", "false", "no", "off", ""})
 
 
-def setting(default: Any, variable: str, sentence: str, low: float = 0, high: float = 1e9) -> Any:
-    """Return a dataclass field that carries its variable, meaning and bounds."""
-    return field(default=default, metadata={"variable": variable, "sentence": sentence, "low": low, "high": high})
+def setting(
+    default: Any,
+    variable: str,
+    sentence: str,
+    low: float = 0,
+    high: float = 1e9,
+    words: tuple[str, ...] = (),
+) -> Any:
+    """Return a dataclass field that carries its variable, meaning and bounds (of a text: the words allowed)."""
+    told = {"variable": variable, "sentence": sentence, "low": low, "high": high, "words": words}
+    return field(default=default, metadata=told)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,9 +50,22 @@ class Settings:
         False, "LODGER_EMBED_IN_TESTS", "Start the embedded worker under pytest and Starlette's TestClient, too"
     )
     queues: tuple[str, ...] = setting((), "LODGER_QUEUES", "Queues to work on, comma-separated; empty: all")
-    concurrency: int = setting(20, "LODGER_CONCURRENCY", "Runs that one engine executes at once", 1, 10_000)
+    separate_queues: tuple[str, ...] = setting(
+        (), "LODGER_SEPARATE_QUEUES", "Queues that only separate workers work on, comma-separated"
+    )
+    concurrency: int = setting(
+        0,
+        "LODGER_CONCURRENCY",
+        "Runs that one engine executes at once; 0: 20, of an embedded child 5, in a thread 3",
+        0,
+        10_000,
+    )
     process_slots: int = setting(
-        0, "LODGER_PROCESS_SLOTS", "Of these, in processes of their own; 0: one per CPU", 0, 1000
+        0,
+        "LODGER_PROCESS_SLOTS",
+        "Of these, in processes of their own; 0: one per CPU, embedded one less, within the CPU quota, one at least",
+        0,
+        1000,
     )
     processes: int = setting(1, "LODGER_PROCESSES", "Engines (processes) of a separate worker", 1, 1000)
     grace_seconds: float = setting(
@@ -100,16 +123,28 @@ class Settings:
     )
     memory_mb: int = setting(0, "LODGER_MEMORY_MB", "Memory ceiling of a process of the process executor; 0: none", 0)
     nice: int = setting(10, "LODGER_NICE", "CPU priority of an embedded child: niceness", 0, 19)
+    job_priority: str = setting(
+        "idle",
+        "LODGER_JOB_PRIORITY",
+        "CPU priority of an embedded worker's processes of the process executor: idle (only what nobody else wants), "
+        "nice (niceness 19) or normal (the engine's)",
+        words=("idle", "nice", "normal"),
+    )
 
     def __post_init__(self) -> None:
         """Refuse values out of bounds."""
         for one in fields(self):
             value = getattr(self, one.name)
+            words = one.metadata["words"]
+            if words and value not in words:
+                raise ConfigurationError(one.metadata["variable"], value, ", ".join(words))
             if isinstance(value, bool) or not isinstance(value, int | float):
                 continue
             low, high = one.metadata["low"], one.metadata["high"]
             if not low <= value <= high:
                 raise ConfigurationError(one.metadata["variable"], value, f"{low:g} to {high:g}")
+        _queue_names("LODGER_QUEUES", self.queues)
+        _queue_names("LODGER_SEPARATE_QUEUES", self.separate_queues)
         _identifier("LODGER_PREFIX", self.prefix)
         _identifier("LODGER_SCHEMA", self.schema)
         if self.dead_after_seconds < 2 * self.beat_seconds:
@@ -180,6 +215,15 @@ def parse_bool(variable: str, text: str) -> bool:
     if word in FALSE:
         return False
     raise ConfigurationError(variable, text, "true, false, 1, 0, yes, no, on, off")
+
+
+def _queue_names(variable: str, names: tuple[Any, ...]) -> None:
+    """Refuse what no queue is called: it would be waited for, or left to others, for ever and silently."""
+    for name in names:
+        if not isinstance(name, str) or not QUEUE_NAME.fullmatch(name):
+            raise ConfigurationError(
+                variable, name, "names of queues, comma-separated: 1 to 64 letters, digits, '_', '.', ':' or '-'"
+            )
 
 
 def _identifier(variable: str, value: str) -> None:

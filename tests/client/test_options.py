@@ -241,6 +241,9 @@ def test_a_text_with_nul_or_half_a_character_is_refused_in_tags_and_meta() -> No
         ({"memory_mb": 0, "executor": "process"}, "memory_mb: 0 is not allowed; allowed: an integer from 1"),
         ({"memory_mb": 1.5, "executor": "process"}, "memory_mb: 1.5"),
         ({"tags": "abc"}, "tags: 'abc'"),
+        ({"embeddable": None}, "embeddable: nothing is not allowed; allowed: True or False"),
+        ({"embeddable": "no"}, "embeddable: 'no'"),
+        ({"embeddable": 0}, "embeddable: 0"),
         ({"tags": ["x" * 65]}, "tags: 'xxx"),
     ],
 )

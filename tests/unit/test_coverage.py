@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lodger.model.coverage import ANY_QUEUE, NEAREST, EngineState, covers, is_covered, lack, not_claiming
+from lodger.model.coverage import ANY_JOB, ANY_QUEUE, NEAREST, EngineState, covers, is_covered, lack, not_claiming
 from tests.support.seen import seen_worker, work
 
 PAIR = ("q", "j")
@@ -23,7 +23,7 @@ DEAD_ENGINE = {"engines": (EngineState(state="restarting", error="no module app"
         {"placement": "child"},
         {"engines": (EngineState(state="stalled"), EngineState())},
         {"engines": (EngineState(deaths=2),)},
-        {"engines": (EngineState(yields=frozenset({("other", "j"), (ANY_QUEUE, "i")})),)},
+        {"engines": (EngineState(yields=frozenset({("other", "j"), (ANY_QUEUE, "i"), ("other", ANY_JOB)})),)},
         {"engines": (EngineState(yields=frozenset({PAIR})), EngineState())},
         {"engines": (EngineState(full=True),)},
     ],
@@ -52,6 +52,7 @@ def test_what_covers_a_pair(fields: dict[str, Any]) -> None:
         ({"jobs": frozenset({"i"})}, "job", "does not know the job j"),
         ({"engines": (EngineState(yields=frozenset({PAIR})),)}, "yields", "leaves it to a separate worker"),
         ({"engines": (EngineState(yields=frozenset({(ANY_QUEUE, "j")})),)}, "yields", "leaves it to a separate worker"),
+        ({"engines": (EngineState(yields=frozenset({("q", ANY_JOB)})),)}, "yields", "leaves it to a separate worker"),
     ],
 )
 def test_each_lack_by_itself(fields: dict[str, Any], kind: str, told: str) -> None:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from lodger.model.ids import checked
-from lodger.model.job import QUEUE_NAME, checked_name
+from lodger.model.job import checked_name
 from lodger.model.run import Attempt, LogLine, RunRecord
 from lodger.model.status import Status
+from lodger.settings import QUEUE_NAME
 from lodger.store import notes, queues, runs
 from lodger.store.database import Conn, Database
 from lodger.store.steps import perform

@@ -9,7 +9,6 @@ from typing import Any, Final, TypedDict
 from lodger.errors import InvalidInput
 from lodger.model.ids import new_id
 from lodger.model.job import (
-    QUEUE_NAME,
     ExecutorName,
     JobSpec,
     checked_executor,
@@ -24,6 +23,7 @@ from lodger.model.payload import encode
 from lodger.model.retry import Retry
 from lodger.model.run import NewRun, OnCrash
 from lodger.model.unique import Unique
+from lodger.settings import QUEUE_NAME
 
 MAX_DELAY_SECONDS: Final = 366 * 86400.0
 FIRST_YEAR: Final = 1970

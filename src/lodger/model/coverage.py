@@ -14,10 +14,12 @@ from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
 Pair: TypeAlias = tuple[str, str]
-"""(queue, job); the queue may be ANY_QUEUE."""
+"""(queue, job); the queue may be ANY_QUEUE, or the job ANY_JOB."""
 
 ANY_QUEUE: Final = "*"
 """No queue can have this name: stands for all queues, also those not seen yet."""
+ANY_JOB: Final = "*"
+"""No job can have this name: stands for all jobs of a queue."""
 
 CRASH_LOOP_DEATHS: Final = 3
 """An engine that died so often in a row, each time soon after its start, is crash-looping."""
@@ -185,8 +187,8 @@ def leaves(worker: SeenWorker, pair: Pair) -> bool:
 
 
 def is_yielded(pair: Pair, yields: frozenset[Pair]) -> bool:
-    """Whether ``pair`` is among ``yields``, which may hold (ANY_QUEUE, job)."""
-    return pair in yields or (ANY_QUEUE, pair[1]) in yields
+    """Whether ``pair`` is among ``yields``, which may hold (ANY_QUEUE, job) and (queue, ANY_JOB)."""
+    return pair in yields or (ANY_QUEUE, pair[1]) in yields or (pair[0], ANY_JOB) in yields
 
 
 def not_claiming(

@@ -12,6 +12,7 @@ from lodger.model.arguments import Arguments, Result
 from lodger.model.middleware import Middleware
 from lodger.model.retry import Retry
 from lodger.model.run import OnCrash
+from lodger.settings import QUEUE_NAME
 
 if TYPE_CHECKING:
     from lodger.model.schedule import ScheduleSpec
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 ExecutorName: TypeAlias = Literal["asyncio", "thread", "process"]
 EXECUTORS: Final = ("asyncio", "thread", "process")
 NAME: Final = re.compile(r"[A-Za-z0-9_.:\-]{1,200}")
-QUEUE_NAME: Final = re.compile(r"[A-Za-z0-9_.:\-]{1,64}")
 MAX_PRIORITY: Final = 2_000_000_000
 MAX_TIMEOUT_SECONDS: Final = 30 * 86400.0
 MAX_TAGS: Final = 20
@@ -45,6 +45,8 @@ class JobSpec:
     on_crash: OnCrash = "retry"
     memory_mb: int | None = None
     tags: tuple[str, ...] = ()
+    embeddable: bool = True
+    """False: no embedded worker runs it, whatever its placement; only a separate one does."""
 
     def __post_init__(self) -> None:
         """Refuse options outside their bounds."""
@@ -54,6 +56,7 @@ class JobSpec:
         checked_timeout(self.timeout)
         checked_executor(self.executor, is_async=self.is_async)
         checked_on_crash(self.on_crash)
+        checked_embeddable(self.embeddable)
         if self.memory_mb is not None:
             checked_memory(self.memory_mb, self.executor)
 
@@ -83,6 +86,14 @@ class Registry:
                 "schedule id", spec.id, "another id: a different schedule is declared under this one"
             )
         self.schedules[spec.id] = spec
+
+    def embeddable(self) -> Registry:
+        """Return what an embedded worker has of it: all but the jobs that may not run there."""
+        registry = Registry(self.middleware)
+        registry.jobs = {name: spec for name, spec in self.jobs.items() if spec.embeddable}
+        registry.schedules = self.schedules
+        registry.lifespan = self.lifespan
+        return registry
 
 
 def _place(function: Callable[..., Any]) -> str:
@@ -127,6 +138,13 @@ def checked_on_crash(value: object) -> str:
     if value not in ("retry", "fail"):
         raise InvalidInput("on_crash", value, "'retry' or 'fail'")
     return str(value)
+
+
+def checked_embeddable(value: object) -> bool:
+    """Return ``value`` or raise InvalidInput."""
+    if not isinstance(value, bool):
+        raise InvalidInput("embeddable", value, "True or False")
+    return value
 
 
 def checked_retry(value: object) -> Retry | None:

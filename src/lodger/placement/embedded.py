@@ -175,7 +175,7 @@ class Embedded:
     def _own(self) -> Own:
         return Own(
             environment=self._settings.environment,
-            jobs={name: spec.queue for name, spec in self._registry.jobs.items()},
+            jobs={name: spec.queue for name, spec in self._registry.embeddable().jobs.items()},
             queues=self._settings.queues,
             beat_seconds=self._settings.beat_seconds,
             takeover_seconds=self._settings.takeover_seconds,

@@ -10,13 +10,15 @@ from typing import Any, Literal, TypeAlias
 
 from lodger.errors import ConfigurationError
 from lodger.model.job import Registry
+from lodger.placement.fit import fitted, is_embedded, left_to_separate
 from lodger.settings import Settings
 from lodger.store.database import Database
 from lodger.store.sql import Tables
 from lodger.supervisor.engines import EngineHandle, ProcessEngine, ThreadEngine
 from lodger.supervisor.supervisor import Plan, Supervisor
-from lodger.worker.engine import Engine, Identity, seats_for
+from lodger.worker.engine import Engine, Identity
 from lodger.worker.loading import WHERE
+from lodger.worker.size import seats_for
 from lodger.worker.spawn import INSIDE_WORKER
 
 Placement: TypeAlias = Literal["child", "thread", "separate"]
@@ -31,6 +33,7 @@ def make_supervisor(placement: Placement, settings: Settings, url: str, registry
     """Return the supervisor of a worker; ``registry`` is needed for thread placement only."""
     if placement != "thread" and not settings.app:
         raise ConfigurationError("LODGER_APP", settings.app, WHERE + " (or Lodger(app=...))")
+    settings = fitted(settings, placement)
     database = open_database(url, settings, pool_size=3)
     start_engine: Callable[[str, int], EngineHandle]
     if placement == "thread":
@@ -38,9 +41,16 @@ def make_supervisor(placement: Placement, settings: Settings, url: str, registry
         start_engine = _thread_starter(settings, url, registry)
     else:
         start_engine = _process_starter(placement, settings, url)
-    engines = settings.processes if placement == "separate" else 1
+    guest = is_embedded(placement)
     return Supervisor(
-        Plan(settings=settings, database=database, placement=placement, engines=engines, start_engine=start_engine)
+        Plan(
+            settings=settings,
+            database=database,
+            placement=placement,
+            engines=1 if guest else settings.processes,
+            start_engine=start_engine,
+            leaves=left_to_separate(settings) if guest else frozenset(),
+        )
     )
 
 
@@ -53,7 +63,7 @@ def _process_starter(placement: Placement, settings: Settings, url: str) -> Call
     def start(worker: str, number: int) -> EngineHandle:
         return ProcessEngine(number, {**message, "worker": worker}, seats_for(settings))
 
-    message = {**child_message(settings, url), "placement": placement, "settings": settings.to_json()}
+    message = {**child_message(settings, url, placement), "placement": placement, "settings": settings.to_json()}
     return start
 
 
@@ -61,11 +71,11 @@ def _thread_starter(settings: Settings, url: str, registry: Registry) -> Callabl
     def start(worker: str, number: int) -> EngineHandle:
         def make(number: int) -> Engine:
             return Engine(
-                registry=registry,
+                registry=registry.embeddable(),
                 database=Database(url, tables=Tables(settings.prefix, settings.schema or None)),
                 settings=settings,
                 identity=Identity(worker=worker, number=number, owns_process=False),
-                child_message=child_message(settings, url),
+                child_message=child_message(settings, url, "thread"),
             )
 
         return ThreadEngine(number, make)
@@ -73,11 +83,12 @@ def _thread_starter(settings: Settings, url: str, registry: Registry) -> Callabl
     return start
 
 
-def child_message(settings: Settings, url: str) -> dict[str, Any]:
+def child_message(settings: Settings, url: str, placement: Placement) -> dict[str, Any]:
     """Return what every process of the worker is told first. The URL travels here, not on a command line."""
     return {
         "app": settings.app,
         "path": [entry or str(Path.cwd()) for entry in sys.path],
         "url": url,
         "tables": {"prefix": settings.prefix, "schema": settings.schema or None},
+        "priority": settings.job_priority if is_embedded(placement) else "normal",
     }

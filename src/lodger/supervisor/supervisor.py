@@ -61,6 +61,8 @@ class Plan:
     engines: int
     start_engine: Callable[[str, int], EngineHandle]
     """Called with the worker's id and the engine's number."""
+    leaves: frozenset[Pair] = frozenset()
+    """What it leaves to other workers whether or not any lives."""
 
 
 class Companion(Protocol):
@@ -90,7 +92,7 @@ class Supervisor:
         self._numbers = 0
         self._quick_deaths = 0
         self._last_death = ""
-        self._yields: frozenset[Pair] = frozenset()
+        self._yields = plan.leaves
         self._start_after = 0.0
         self._confirmed = 0.0
         self._next_beat = 0.0
@@ -131,7 +133,7 @@ class Supervisor:
 
     def yield_pairs(self, pairs: frozenset[Pair]) -> None:
         """Leave these (queue, job) to other workers, from the next turn on. Any thread, also before ``start``."""
-        self._yields = pairs
+        self._yields = pairs | self._plan.leaves
 
     def retire(self) -> None:
         """Claim nothing more and leave when the running jobs have ended; returns at once. A stop may follow."""

@@ -24,6 +24,7 @@ from lodger.worker.alone import Alone
 from lodger.worker.engine import Engine, EngineBroken, Identity
 from lodger.worker.flight import Flight
 from lodger.worker.loading import load_app
+from lodger.worker.manners import be_a_guest
 from lodger.worker.signals import disregard, on_signal
 from lodger.worker.spawn import Channel, accept, kill_session
 
@@ -40,7 +41,8 @@ def main() -> None:
     parent = os.getppid()
     channel, first = accept(sys.argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    _be_a_guest(first)
+    if first["placement"] == "child":
+        be_a_guest(first["settings"]["nice"])
     try:
         engine = _make_engine(first)
         engine.start()
@@ -72,9 +74,11 @@ def _make_engine(first: dict[str, Any]) -> Engine:
         "path": first["path"],
         "url": first["url"],
         "tables": {"prefix": settings.prefix, "schema": settings.schema or None},
+        "priority": first["priority"],
     }
+    guest = first["placement"] == "child"
     return Engine(
-        registry=app.registry,
+        registry=app.registry.embeddable() if guest else app.registry,
         database=Database(first["url"], tables=tables),
         settings=settings,
         identity=Identity(worker=first["worker"], number=first["number"], owns_process=True),
@@ -87,18 +91,6 @@ def _make_alone(first: dict[str, Any], engine: Engine) -> Alone:
     settings = Settings.from_json(first["settings"])
     database = Database(first["url"], tables=Tables(settings.prefix, settings.schema or None), pool_size=1)
     return Alone(engine, settings, database, first["worker"], first["number"])
-
-
-def _be_a_guest(first: dict[str, Any]) -> None:
-    """Give way to the web server: lower CPU priority, first in line when memory runs out."""
-    if first["placement"] != "child":
-        return
-    os.nice(first["settings"]["nice"])
-    try:
-        with open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123 - not a file of ours
-            file.write("300")
-    except OSError:
-        pass  # not Linux, or not allowed: then the kernel decides as it likes
 
 
 class Orders:
@@ -142,7 +134,13 @@ def _tick(channel: Channel, engine: Engine, orders: Orders, parent: int) -> None
     """Tell the supervisor once a second that we move, and what we do."""
     last_claim = 0.0
     while channel.send(
-        {"t": "tick", "active": engine.active, "full": engine.full, "claimed": engine.last_claim > last_claim}
+        {
+            "t": "tick",
+            "active": engine.active,
+            "full": engine.full,
+            "claimed": engine.last_claim > last_claim,
+            "ended": engine.ended,
+        }
     ):
         last_claim = engine.last_claim
         time.sleep(TICK_SECONDS)

@@ -30,7 +30,6 @@ class Crew:
         settings: Settings,
         desk: Desk,
         report: Report,
-        process_slots: int,
         child_message: Mapping[str, Any],
         on_broken: Callable[[], None],
     ) -> None:
@@ -45,7 +44,7 @@ class Crew:
         self._processes = ProcessExecutor(
             desk,
             report,
-            slots=process_slots,
+            slots=settings.process_slots,
             recycle_runs=settings.recycle_runs,
             memory_mb=settings.memory_mb,
             first=child_message,

@@ -13,7 +13,6 @@ never blames a job for that.
 from __future__ import annotations
 
 import logging
-import os
 import random
 import sys
 import threading
@@ -43,6 +42,7 @@ from lodger.worker.flight import NO_SEAT, Flight
 from lodger.worker.live import LiveRun, StopReason
 from lodger.worker.maintenance import Chore, Maintenance
 from lodger.worker.pace import HOLD_SECONDS, MAX_AHEAD, Pace
+from lodger.worker.size import seats_for, sized
 from lodger.worker.slots import Slots
 
 logger: Final = logging.getLogger("lodger.worker")
@@ -85,6 +85,7 @@ class Engine:
 
         ``flight``: what the supervisor reads when this process has died; it needs ``seats_for(settings)``.
         """
+        settings = sized(settings)
         self._registry = registry
         self._database = database
         self._settings = settings
@@ -93,11 +94,10 @@ class Engine:
         self._news = threading.Event()
         self._outcomes: deque[Outcome] = deque()
         self._desk = EngineDesk(database, self._news.set)
-        process_slots = settings.process_slots or default_process_slots()
-        self._slots = Slots(registry, settings.concurrency, process_slots)
+        self._slots = Slots(registry, settings.concurrency, settings.process_slots)
         self._pace = Pace()
         self._flight = flight or Flight(seats_for(settings))
-        self._crew = Crew(registry, settings, self._desk, self._report, process_slots, child_message, self._break)
+        self._crew = Crew(registry, settings, self._desk, self._report, child_message, self._break)
         poll_seconds = settings.poll_seconds or POLL_SECONDS[database.dialect]
         self._claimer = Claimer(
             worker=identity.worker, engine=identity.number, queues=settings.queues, poll_seconds=poll_seconds
@@ -120,6 +120,7 @@ class Engine:
         """What we own and have not recorded yet (under way, or reported and waiting for its commit): its seat."""
         self._lost: set[tuple[str, int]] = set()
         self._failures = 0
+        self._ended = 0
         self._next_cancel_check = 0.0
 
     # what others call, from any thread
@@ -143,6 +144,11 @@ class Engine:
     def last_claim(self) -> float:
         """Return the monotonic time of the last claim that found something; 0: never."""
         return self._claimer.last_claim
+
+    @property
+    def ended(self) -> int:
+        """Return how many runs it has recorded the ends of."""
+        return self._ended
 
     def drain(self) -> None:
         """Claim nothing more, give running jobs their grace, then end."""
@@ -348,6 +354,7 @@ class Engine:
             self._claimer.look_again()
         self._maintenance.count_finished(len(outcomes))
         self._pace.note(len(outcomes))
+        self._ended += len(outcomes)
         for outcome in outcomes:
             key = (outcome.run.id, outcome.run.fence)
             self._let_go(key)
@@ -460,16 +467,3 @@ class Engine:
         self._heard_queues |= queues
         self._news.set()
         self._announcer.announce(queues)
-
-
-def seats_for(settings: Settings) -> int:
-    """Return how many runs an engine can hold: under way, ahead, and as many ended ones that wait for their commit."""
-    return 2 * (settings.concurrency + MAX_AHEAD)
-
-
-def default_process_slots() -> int:
-    """Return one per CPU that we may use."""
-    try:
-        return max(1, len(os.sched_getaffinity(0)))
-    except AttributeError:  # not on macOS
-        return os.cpu_count() or 1

@@ -27,6 +27,7 @@ from lodger.worker.executors.wire import claimed_in, ending_out
 from lodger.worker.invoke import invoke_sync
 from lodger.worker.live import LiveRun
 from lodger.worker.loading import load_app
+from lodger.worker.manners import be_patient
 from lodger.worker.runlog import RunLogHandler, install
 from lodger.worker.signals import disregard
 from lodger.worker.spawn import Channel, accept, die_with_parent
@@ -205,6 +206,7 @@ def main() -> None:
     disregard(signal.SIGINT, signal.SIGTERM)
     die_with_parent()
     channel, first = accept(sys.argv)
+    be_patient(first["priority"])
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     ProcessChild(channel, first).serve()
 

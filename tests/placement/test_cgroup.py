@@ -1,0 +1,51 @@
+"""Limits of real control groups, as a worker in them sees them and fits into them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.cgroups import group, told_inside
+
+SLOTS = """
+from lodger.cgroup import cpu_quota
+from lodger.placement import fit
+from lodger.settings import Settings
+from lodger.worker import size
+fit.usable_cpus = size.usable_cpus = lambda: 8
+print(cpu_quota(), *[fit.fitted(Settings(), one).process_slots for one in ("child", "thread", "separate")])
+"""
+
+
+@pytest.mark.parametrize(
+    ("quota_us", "told"),
+    [
+        (50_000, "0.5 1 1 1"),
+        (190_000, "1.9 1 1 1"),
+        (350_000, "3.5 3 3 3"),
+        (2_000_000, "20.0 7 7 8"),
+        (-1, "None 7 7 8"),
+    ],
+)
+def test_process_slots_keep_the_cpu_quota(quota_us: int, told: str) -> None:
+    """As child, thread and separate worker. Of eight CPUs one is the web server's, and a smaller quota is the bound.
+
+    Fails with a quota that is rounded, or not looked for.
+    """
+    with group("cpu", cpu__cfs_quota_us=quota_us) as made:
+        assert told_inside(SLOTS, made) == told
+
+
+def test_the_quota_of_a_group_above_counts() -> None:
+    with group("cpu", cpu__cfs_quota_us=200_000) as outer:
+        inner = outer / "inner"
+        inner.mkdir()
+        try:
+            assert told_inside("from lodger.cgroup import cpu_quota; print(cpu_quota())", inner) == "2.0"
+        finally:
+            inner.rmdir()
+
+
+def test_a_memory_limit_is_seen() -> None:
+    with group("memory", memory__limit_in_bytes=300 * 2**20) as made:
+        told = told_inside("from lodger.cgroup import memory_limit; print(memory_limit())", made)
+    assert int(told) == 300 * 2**20
