@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -21,6 +22,8 @@ from tests.support.wait import wait_until
 
 SLOWEST_SECONDS: Final = 2.0
 GRACE_SECONDS: Final = 1
+FULL: Final = os.environ.get("LODGER_STORM") == "full"
+KILLING_SECONDS: Final = 300 if FULL else 5
 SLACK: Final = 6
 """Seconds that a busy machine may need."""
 
@@ -107,6 +110,33 @@ def test_run_is_queued_within_a_second_of_its_engines_death(web: Web, desk: Desk
     assert took < 1
     gate.touch()
     desk.wait_all(30)
+    desk.check()
+
+
+@ON_SQLITE
+@pytest.mark.timeout(600 if FULL else 180)
+def test_web_answers_while_engines_are_killed(web: Web, desk: Desk, socket: Path) -> None:
+    """One after the other, as soon as it runs something: every run is queued again at once, and ends."""
+    server = web(dead_after_seconds=30)
+    slowest, kills = 0.0, 0
+    end = time.monotonic() + KILLING_SECONDS
+    with Visitor(socket) as visitor:
+        while time.monotonic() < end or kills == 0:
+            desk.enqueue(app.on_loop.call(200), app.in_thread.call(200))
+            gate = desk.fleet.directory / f"gate-{kills}"
+            run = desk.one(app.patient.call(str(gate)))
+            engine = desk.wait_start(run).pid
+            send(engine, signal.SIGKILL)
+            killed = time.monotonic()
+            wait_until(lambda run=run: run.status() != "RUNNING", 5, "the run to be freed")  # type: ignore[misc]
+            slowest = max(slowest, time.monotonic() - killed)
+            kills += 1
+            gate.touch()
+        desk.wait_all(60)
+    print(f"{kills} engines killed, runs queued again after {slowest * 1000:.0f} ms at most")
+    visitor.assert_well_served(SLOWEST_SECONDS)
+    assert slowest < 1
+    assert server.process.poll() is None
     desk.check()
 
 
