@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from lodger.model.coverage import Pair
@@ -61,9 +61,7 @@ class OrphanWatch:
 
     def mind_schedules(self) -> None:
         """Watch, from now on and without any enqueue, whether schedules fall due that nobody fires."""
-        with self._changed:
-            self._roll.mind_schedules(time.monotonic())
-            self._stir()
+        self._change(lambda roll, now: roll.mind_schedules(now))
 
     def close(self) -> None:
         """Watch no more. Safe twice."""
@@ -82,17 +80,21 @@ class OrphanWatch:
         self._failed = False
 
     def _offer(self, pair: Pair) -> None:
+        self._change(lambda roll, now: roll.offer(pair, now))
+
+    def _change(self, change: Callable[[Roll, float], None]) -> None:
         try:
             with self._changed:
-                self._roll.offer(pair, time.monotonic())
+                change(self._roll, time.monotonic())
                 self._stir()
-        except Exception:  # the run is committed: whether it is watched must not fail its enqueue
+        except Exception:  # such as no more threads; the run is committed, and its enqueue must not fail
             logger.exception("whether a worker serves what is enqueued is not watched")
 
     def _stir(self) -> None:
         if self._thread is None and not self._closed:
-            self._thread = threading.Thread(target=self._run, name="lodger-orphans", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="lodger-orphans", daemon=True)
+            thread.start()
+            self._thread = thread
         self._changed.notify()
 
     def _run(self) -> None:
