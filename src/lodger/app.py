@@ -29,6 +29,7 @@ from lodger.worker.context import Run, SyncRun
 
 if TYPE_CHECKING:
     from lodger.client.gateway import Gateway
+    from lodger.client.orphans import OrphanWatch
     from lodger.client.outbox import Outbox
     from lodger.placement.embedded import Embedded
     from lodger.placement.serving import Serving
@@ -282,7 +283,14 @@ class Lodger(Scheduling):
     def _outbox(self) -> Outbox:
         from lodger.client.outbox import Outbox
 
-        return Outbox(self.database, self._announcer)
+        return Outbox(self.database, self._announcer, self._orphans)
+
+    @cached_property
+    def _orphans(self) -> OrphanWatch | None:
+        """Return who warns of work that no worker serves; None under pytest, where no worker is expected."""
+        from lodger.client.orphans import OrphanWatch
+
+        return None if "pytest" in sys.modules else OrphanWatch(self.database, self.settings)
 
     @cached_property
     def _gateway(self) -> Gateway:
@@ -298,9 +306,10 @@ class Lodger(Scheduling):
 
     def close(self) -> None:
         """Announce what waits and close all connections; use opens new ones. The lifespan ends with it."""
-        outbox, announcer, database = (self.__dict__.pop(name, None) for name in ("_outbox", "_announcer", "database"))
+        names = ("_outbox", "_orphans", "_announcer", "database")
+        outbox, orphans, announcer, database = (self.__dict__.pop(name, None) for name in names)
         self.__dict__.pop("_gateway", None)
-        for opened in (outbox, announcer):
+        for opened in (outbox, orphans, announcer):
             if opened is not None:
                 opened.close()
         if database is not None:
@@ -372,6 +381,8 @@ class Lodger(Scheduling):
 
         declarer = WebDeclarer(Database(self.url, tables=self.database.tables, pool_size=1), schedules)
         declarer.start()
+        if self._orphans is not None:  # a service that only has schedules enqueues nothing itself
+            self._orphans.mind_schedules()
         return declarer
 
     def _embedded(self) -> Embedded | None:

@@ -87,6 +87,13 @@ class Settings:
         0,
         3600,
     )
+    orphan_seconds: float = setting(
+        15.0,
+        "LODGER_ORPHAN_SECONDS",
+        "Time that a worker has to come before a process that enqueues warns that nobody serves its runs",
+        0,
+        86400,
+    )
     poll_seconds: float = setting(
         0.0,
         "LODGER_POLL_SECONDS",

@@ -63,3 +63,18 @@ FROM lodger_scheduler WHERE dead_at IS NULL OR :dead_too = 1 ORDER BY started_at
 SELECT id, environment, app_release, placement, host, pid, started_at, beat_at, last_fire_at, dead_at,
   CASE WHEN dead_at IS NULL AND NOT beat_at < (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000) - dead_after_us THEN 1 ELSE 0 END AS is_live
 FROM lodger_scheduler WHERE dead_at IS NULL OR :dead_too = 1 ORDER BY started_at DESC, id;
+
+-- overdue_schedules: postgresql
+SELECT COUNT(*), CAST(EXTRACT(EPOCH FROM statement_timestamp() - MIN(due_at)) * 1000000 AS bigint),
+  (SELECT COUNT(*) FROM lodger_scheduler WHERE dead_at IS NULL AND NOT beat_at < statement_timestamp() - dead_after_us * interval '1 microsecond')
+FROM lodger_schedule WHERE due_at <= statement_timestamp();
+
+-- overdue_schedules: mysql
+SELECT COUNT(*), TIMESTAMPDIFF(MICROSECOND, MIN(due_at), UTC_TIMESTAMP(6)),
+  (SELECT COUNT(*) FROM lodger_scheduler WHERE dead_at IS NULL AND NOT beat_at < UTC_TIMESTAMP(6) - INTERVAL dead_after_us MICROSECOND)
+FROM lodger_schedule WHERE due_at <= UTC_TIMESTAMP(6);
+
+-- overdue_schedules: sqlite
+SELECT COUNT(*), ((CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000) - MIN(due_at)),
+  (SELECT COUNT(*) FROM lodger_scheduler WHERE dead_at IS NULL AND NOT beat_at < (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000) - dead_after_us)
+FROM lodger_schedule WHERE due_at <= (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000);

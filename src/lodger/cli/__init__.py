@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     from lodger import __version__
-    from lodger.cli import migrate, scheduler, schedules, worker
+    from lodger.cli import doctor, migrate, scheduler, schedules, stats, worker
 
     parser = argparse.ArgumentParser(prog="lodger", description="Background jobs on the app's own SQL database.")
     parser.add_argument("--version", action="version", version=f"lodger {__version__}")
@@ -34,5 +34,7 @@ def make_parser() -> argparse.ArgumentParser:
     worker.add(commands)
     scheduler.add(commands)
     schedules.add(commands)
+    doctor.add(commands)
+    stats.add(commands)
     migrate.add(commands)
     return parser

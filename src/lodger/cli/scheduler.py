@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lodger import settings as settings_module
+from lodger.client.orphans import OrphanWatch
 from lodger.scheduler.daemon import Daemon, make_daemon
 from lodger.store.database import Database
 from lodger.store.sql import Tables
@@ -43,11 +44,14 @@ def run(options: argparse.Namespace) -> int:
         *(settings.app or "none (it declares nothing, and fires what others declare)", url.dialect, os.getpid()),
     )
     daemon.start()
+    orphans = OrphanWatch(database, settings)  # of the runs that it creates
+    orphans.mind_schedules()
     over = threading.Event()
     if settings.app:
         threading.Thread(target=_declare, args=(daemon, settings.app, over), name="lodger-declare", daemon=True).start()
     os.read(stopping, 1)
     over.set()
+    orphans.close()
     daemon.stop()
     database.dispose()
     return 0

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return lines of columns as wide as their widest cell; numbers to the right."""
-    cells = [[_clean(cell) for cell in row] for row in [heads, *rows]]
+    cells = [[clean(cell) for cell in row] for row in [heads, *rows]]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     numeric = [all(cell.isdigit() or cell == "-" for cell in column[1:]) for column in zip(*cells, strict=True)]
     lines = (
@@ -20,6 +20,6 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _clean(cell: str) -> str:
+def clean(cell: str) -> str:
     """Return a cell without control characters: names come from the database, and a terminal obeys some of them."""
     return "".join(char if char.isprintable() else "\ufffd" for char in cell)

@@ -16,6 +16,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from lodger.client.orphans import OrphanWatch
 from lodger.errors import InvalidInput
 from lodger.failpoints import failpoint
 from lodger.model.run import Inserted, NewRun
@@ -40,10 +41,11 @@ class Letter:
 class Outbox:
     """Inserts runs and announces their queues."""
 
-    def __init__(self, database: Database, announcer: Announcer) -> None:
-        """Open nothing yet; tell ``announcer`` of queues that have new runs."""
+    def __init__(self, database: Database, announcer: Announcer, orphans: OrphanWatch | None = None) -> None:
+        """Open nothing yet; tell ``announcer`` of queues that have new runs, ``orphans`` of the runs."""
         self._database = database
         self._announcer = announcer
+        self._orphans = orphans
         self._letters: queue.SimpleQueue[Letter | None] = queue.SimpleQueue()
         self._guard = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -110,6 +112,8 @@ class Outbox:
     def _announce(self, runs: Sequence[NewRun]) -> None:
         failpoint("enqueue.after_commit")
         self._announcer.announce({run.queue for run in runs if not run.is_scheduled})
+        if self._orphans is not None:
+            self._orphans.note(runs)
 
     def _ensure_thread(self) -> None:
         if self._thread is None or not self._thread.is_alive():

@@ -10,10 +10,12 @@ from __future__ import annotations
 import os
 import re
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from lodger.errors import InvalidInput
 
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 PATTERN: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -36,6 +38,11 @@ def new_id(unix_ms: int | None = None) -> str:
 def first_id_at(unix_ms: int) -> str:
     """Return the smallest id of that millisecond: a bound for ranges over ids."""
     return text_of((max(unix_ms, 0) & 0xFFFFFFFFFFFF).to_bytes(6, "big") + b"\x70\x00\x80" + bytes(7))
+
+
+def time_of(run_id: str) -> datetime:
+    """Return when an id was made, to the millisecond."""
+    return EPOCH + timedelta(milliseconds=int(run_id.replace("-", "")[:12], 16))
 
 
 def text_of(raw: bytes) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from lodger.model.coverage import EngineState, Look, SeenWorker, Waiting
 from lodger.store.claims import queues_with_work
 from lodger.store.database import Conn
-from lodger.store.fragments import is_silent
+from lodger.store.fragments import age_us, is_silent
 from lodger.store.sql import Terms, statement
 from lodger.store.values import id_out, microseconds, time_out
 
@@ -115,21 +115,10 @@ def _waiting(row: Any) -> Waiting:
     )
 
 
-def _age_us(t: Terms, moment: str) -> str:
-    """Return how many microseconds ago ``moment`` (a column or expression) was."""
-    match t.dialect:
-        case "postgresql":
-            return f"CAST(EXTRACT(EPOCH FROM {t.now} - {moment}) * 1000000 AS bigint)"
-        case "mysql":
-            return f"TIMESTAMPDIFF(MICROSECOND, {moment}, {t.now})"
-        case "sqlite":
-            return f"({t.now} - {moment})"
-
-
 def _by_pair(t: Terms, due: str) -> str:
     """Return what ``due`` selects (queue, job, since), counted by queue and job, with whether the queue is paused."""
     return f"""
-SELECT p.queue, p.job, p.runs, {_age_us(t, "p.since")}, CASE WHEN EXISTS (
+SELECT p.queue, p.job, p.runs, {age_us(t, "p.since")}, CASE WHEN EXISTS (
     SELECT 1 FROM {t.queue} AS q WHERE q.name = p.queue AND q.paused_at IS NOT NULL) THEN 1 ELSE 0 END
 FROM (SELECT w.queue, w.job, COUNT(*) AS runs, MIN(w.since) AS since FROM (
   {due}
@@ -153,7 +142,7 @@ def waiting_pairs(t: Terms) -> str:
 def waiting_head(t: Terms) -> str:
     """Due work at the head of one queue, by job."""
     return f"""
-SELECT job, COUNT(*), {_age_us(t, "MIN(run_at)")} FROM (
+SELECT job, COUNT(*), {age_us(t, "MIN(run_at)")} FROM (
   SELECT job, run_at FROM {t.run} WHERE ready_queue = :queue ORDER BY claim_rank, run_at, id LIMIT :sample
 ) AS head GROUP BY job"""
 

@@ -25,3 +25,19 @@ def is_silent(t: Terms) -> str:
             return f"beat_at < {t.now} - INTERVAL dead_after_us MICROSECOND"
         case "sqlite":
             return f"beat_at < {t.now} - dead_after_us"
+
+
+def between_us(t: Terms, start: str, end: str) -> str:
+    """Return how many microseconds lie between two moments (columns or expressions)."""
+    match t.dialect:
+        case "postgresql":
+            return f"CAST(EXTRACT(EPOCH FROM {end} - {start}) * 1000000 AS bigint)"
+        case "mysql":
+            return f"TIMESTAMPDIFF(MICROSECOND, {start}, {end})"
+        case "sqlite":
+            return f"({end} - {start})"
+
+
+def age_us(t: Terms, moment: str) -> str:
+    """Return how many microseconds ago ``moment`` was."""
+    return between_us(t, moment, t.now)

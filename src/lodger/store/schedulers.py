@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from lodger.model.orphans import Overdue
 from lodger.store.database import Conn
-from lodger.store.fragments import is_silent
+from lodger.store.fragments import age_us, is_silent
 from lodger.store.sql import Terms, statement
 from lodger.store.values import id_in, id_out, microseconds, time_out
 
@@ -138,3 +139,21 @@ def _record(row: dict[str, Any]) -> SchedulerRecord:
         is_live=bool(row["is_live"]),
         **{name: time_out(row[name]) for name in ("started_at", "beat_at", "last_fire_at", "dead_at")},
     )
+
+
+def overdue(conn: Conn) -> Overdue:
+    """Return how many schedules are due, and how many daemons live to fire them: one small read.
+
+    What is due has not been fired yet, by anybody: a moment of it is usual.
+    """
+    count, oldest_us, daemons = conn.rows(overdue_schedules)[0]
+    return Overdue(count=int(count), oldest_seconds=max(0, int(oldest_us or 0)) / 1e6, daemons=int(daemons))
+
+
+@statement
+def overdue_schedules(t: Terms) -> str:
+    """Schedules that are due, since when, and the live daemons."""
+    return f"""
+SELECT COUNT(*), {age_us(t, "MIN(due_at)")},
+  (SELECT COUNT(*) FROM {t.scheduler} WHERE dead_at IS NULL AND NOT {is_silent(t)})
+FROM {t.schedule} WHERE due_at <= {t.now}"""

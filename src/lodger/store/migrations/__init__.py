@@ -78,9 +78,14 @@ def check(database: Database) -> None:
     with database.connect() as conn:
         found = version(conn)
     if found < LATEST:
-        what = "has no Lodger tables" if found == 0 else f"has Lodger's schema {found}, this release needs {LATEST}"
-        raise SchemaError(f"{database.url.safe} {what}: run 'lodger migrate' (or set LODGER_MIGRATE=1)")
+        raise missing(database, found)
     _refuse_newer(database, found)
+
+
+def missing(database: Database, found: int = 0) -> SchemaError:
+    """Return the error of tables that are not there, or older than this release's, naming the command."""
+    what = "has no Lodger tables" if found == 0 else f"has Lodger's schema {found}, this release needs {LATEST}"
+    return SchemaError(f"{database.url.safe} {what}: run 'lodger migrate' (or set LODGER_MIGRATE=1)")
 
 
 def _refuse_newer(database: Database, found: int) -> None:
