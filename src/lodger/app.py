@@ -287,10 +287,11 @@ class Lodger(Scheduling):
 
     @cached_property
     def _orphans(self) -> OrphanWatch | None:
-        """Return who warns of work that no worker serves; None under pytest, where no worker is expected."""
+        """Return who warns of work that no worker serves; None in tests, where no worker is expected."""
         from lodger.client.orphans import OrphanWatch
+        from lodger.placement.mode import is_test
 
-        return None if "pytest" in sys.modules else OrphanWatch(self.database, self.settings)
+        return None if is_test(self.settings) else OrphanWatch(self.database, self.settings)
 
     @cached_property
     def _gateway(self) -> Gateway:

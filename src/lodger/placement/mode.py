@@ -52,6 +52,9 @@ def may_embed(settings: Settings) -> bool:
 
     An app is imported in its own workers, too; and whoever tests it does not want its jobs run behind the test's back.
     """
-    if INSIDE_WORKER in os.environ:
-        return False
-    return settings.embed_in_tests or not any(name in sys.modules for name in TEST_MODULES)
+    return INSIDE_WORKER not in os.environ and not is_test(settings)
+
+
+def is_test(settings: Settings) -> bool:
+    """Whether this process tests an app, and has not asked for a worker."""
+    return not settings.embed_in_tests and any(name in sys.modules for name in TEST_MODULES)
