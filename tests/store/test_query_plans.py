@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from lodger.store import claims, finish, inserts, notes, queues, rescue, runs, upkeep
+from lodger.store import claims, coverage, finish, inserts, notes, queues, recent, rescue, runs, upkeep
 from tests.support.bulk import freeze_statistics, refresh_statistics
 from tests.support.examined import Access, examine
 from tests.support.scene import BATCH, STEP, WAITING, set_up
@@ -21,7 +21,9 @@ from tools.golden import sent_to, statements
 
 ENDED = 1_000_000
 FEW = 12
-MODULES = (claims, finish, inserts, notes, queues, rescue, runs, upkeep)
+AGAIN = 3
+"""So often MariaDB counts what it reads once more out of a table of its own: for a subquery, and for its groups."""
+MODULES = (claims, coverage, finish, inserts, notes, queues, recent, rescue, runs, upkeep)
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class May:
     use: str = "primary"
     read: int = FEW
     sort: bool = False
+    whole: bool = False
+    """It walks the index in order and ends when it has enough: how many that are says `read`."""
 
 
 # Those not named here go by the primary key and read one run, or a few.
@@ -41,6 +45,13 @@ ALLOWED = {
     "ready_queues": May("ready", FEW),
     "next_ready_queue": May("ready", FEW),
     "queue_depths": May("ready", WAITING + FEW),
+    "waiting_pairs": May("ready scheduled", AGAIN * (WAITING + STEP + 2 * FEW), sort=True),  # all that waits
+    "waiting_head": May("ready", AGAIN * BATCH + FEW, sort=True),
+    "overdue_heads": May("scheduled", AGAIN * BATCH + FEW, sort=True),
+    "newest_totals": May(read=AGAIN * BATCH + FEW, whole=True),
+    "edge_of_newest": May(read=BATCH + FEW, whole=True),
+    "newest_durations": May(read=AGAIN * BATCH + FEW, whole=True),
+    "running_by_queue": May("owner", 3 * FEW, sort=True),
     "promote_due": May("scheduled primary", 2 * BATCH + FEW),
     "lock_scheduled": May("scheduled", 2 * BATCH),
     "closed_windows": May("unique", 3 * FEW),
@@ -57,7 +68,7 @@ ALLOWED = {
     "finish": May(read=4 * FEW),
 }
 # Without statistics PostgreSQL reads the whole table for these. They are rare, and autovacuum comes within a minute.
-NEED_STATISTICS = {"queue_depths", "ownerless"}
+NEED_STATISTICS = {"queue_depths", "ownerless", "waiting_pairs", "running_by_queue"}
 
 
 @pytest.mark.timeout(600)  # most of it is the load
@@ -83,7 +94,7 @@ def complaints(seen: Iterable[Access]) -> list[str]:
 def judge(access: Access) -> Iterator[str]:
     """What one statement does that it may not."""
     may = ALLOWED.get(access.statement, May())
-    if access.whole:
+    if access.whole and not may.whole:
         yield "visits all entries"
     if others := access.indexes - set(may.use.split()):
         yield f"uses {', '.join(others)} and not {may.use}"

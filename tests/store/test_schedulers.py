@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lodger.store import schedulers
-from tests.support.schedules import Schedules
+from tests.support.schedules import Schedules, spec
 from tests.support.store import Store
 
 
@@ -59,3 +59,25 @@ def test_long_dead_daemons_are_forgotten(schedules: Schedules, store: Store) -> 
     )
     assert schedules.database.transact(lambda conn: schedulers.prune(conn, 500)) == 1
     assert {row.id for row in listing(schedules)} == {young, live}
+
+
+def test_what_is_overdue_and_who_would_fire_it(schedules: Schedules) -> None:
+    """For those who look every few seconds. Fails when a dead, or silent, daemon counts."""
+
+    def overdue() -> tuple[int, int]:
+        with schedules.database.connect() as conn:
+            found = schedulers.overdue(conn)
+        assert 0 <= found.oldest_seconds < 10**9
+        return found.count, found.daemons
+
+    schedules.put(spec("a"), spec("b"), spec("c"))
+    assert overdue() == (0, 0)
+    schedules.back("a")
+    schedules.back("b")
+    schedules.set("b", paused_at=schedules.now(), due_at=None)
+    assert overdue() == (1, 0)
+    silent, gone, _ = (schedules.scheduler() for _ in range(3))
+    assert overdue() == (1, 3)
+    schedules.silence(silent)
+    schedules.database.transact(lambda conn: schedulers.leave(conn, gone))
+    assert overdue() == (1, 1)

@@ -10,7 +10,7 @@ from lodger.errors import WrongStatus
 from lodger.model.outcome import Cancelled, Raised, Returned, Snoozed, Stopped
 from lodger.model.run import ClaimedRun, RunError
 from lodger.model.unique import Unique
-from lodger.store import claims, finish, inserts, notes, queues, rescue, runs, upkeep
+from lodger.store import claims, coverage, finish, inserts, notes, queues, recent, rescue, runs, upkeep
 from lodger.store.database import Conn
 from lodger.store.steps import perform
 from tests.support.bulk import FINISHED, QUEUED, SCHEDULED, load
@@ -54,8 +54,25 @@ class Scene:
 
     def __call__(self, conn: Conn) -> None:
         """Call every function of the store."""
-        for part in (self.claim, self.insert, self.finish, self.administer, self.note, self.keep_up, self.rescue):
+        for part in (
+            self.look,
+            self.claim,
+            self.insert,
+            self.finish,
+            self.administer,
+            self.note,
+            self.keep_up,
+            self.rescue,
+        ):
             part(conn)
+
+    def look(self, conn: Conn) -> None:
+        """What `lodger doctor`, `lodger stats` and the watch at the enqueue read."""
+        assert {one.job for one in coverage.waiting(conn)} >= {"j", "new"}
+        assert {one.job for one in coverage.waiting_heads(conn, BATCH)} >= {"j", "new"}
+        assert recent.totals(conn, BATCH).since
+        recent.durations(conn, BATCH)
+        assert recent.running(conn)["default"] > LEASES
 
     def claim(self, conn: Conn) -> None:
         jobs = ["k", "j"]
