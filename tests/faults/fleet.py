@@ -40,8 +40,9 @@ QUICK: Final = {
     "LODGER_GRACE_SECONDS": "3",
     "LODGER_CONCURRENCY": "16",
     "LODGER_PROCESS_SLOTS": "2",
+    "LODGER_JOB_PRIORITY": "normal",
 }
-"""Faults take seconds here that take a minute with the default settings."""
+"""Faults take seconds here that take a minute with the default settings, and jobs wait for no other test."""
 
 
 class Worker:

@@ -98,6 +98,8 @@ def _obey(channel: Channel, engine: Engine) -> bool:
             engine.drain()
         case "retire":
             engine.retire()
+        case "kill":
+            engine.kill_job(message["leader"], message["pids"], message["why"])
         case "abandon":
             engine.abandon()
         case "yield":
