@@ -128,7 +128,12 @@ class Settings:
     recycle_runs: int = setting(
         1000, "LODGER_RECYCLE_RUNS", "Runs after which a process of the process executor is replaced", 1
     )
-    memory_mb: int = setting(0, "LODGER_MEMORY_MB", "Memory ceiling of a process of the process executor; 0: none", 0)
+    memory_mb: int = setting(
+        0,
+        "LODGER_MEMORY_MB",
+        "Memory ceiling of a process of the process executor; 0: `LODGER_WORKER_HARD_MB`, if that is one",
+        0,
+    )
     nice: int = setting(10, "LODGER_NICE", "CPU priority of an embedded child: niceness", 0, 19)
     job_priority: str = setting(
         "idle",
@@ -136,6 +141,22 @@ class Settings:
         "CPU priority of an embedded worker's processes of the process executor: idle (only what nobody else wants), "
         "nice (niceness 19) or normal (the engine's)",
         words=("idle", "nice", "normal"),
+    )
+    engine_runs: int = setting(
+        0, "LODGER_ENGINE_RUNS", "Runs after which an engine is replaced, when its last ones have ended; 0: never", 0
+    )
+    engine_soft_mb: int = setting(
+        0,
+        "LODGER_ENGINE_SOFT_MB",
+        "Memory of an engine's process from which on it is replaced, when its last runs have ended; 0: never",
+        0,
+    )
+    worker_hard_mb: int = setting(
+        0,
+        "LODGER_WORKER_HARD_MB",
+        "Memory ceiling of a worker's engines with all that they started: beyond, the largest job process or engine is "
+        "killed; 0: 70 % of the container's memory limit for an embedded child, else none; -1: none",
+        -1,
     )
 
     def __post_init__(self) -> None:

@@ -16,7 +16,12 @@ from tests.docs.blocks import Block
 
 RUNNER: Final = Path(__file__).with_name("runner.py")
 PROGRAMS: Final = Path(sys.executable).parent
-QUICK: Final = {"LODGER_BEAT_SECONDS": "1", "LODGER_CANCEL_SECONDS": "0.2", "LODGER_GRACE_SECONDS": "2"}
+QUICK: Final = {
+    "LODGER_BEAT_SECONDS": "1",
+    "LODGER_CANCEL_SECONDS": "0.2",
+    "LODGER_GRACE_SECONDS": "2",
+    "LODGER_JOB_PRIORITY": "normal",
+}
 END_SECONDS: Final = 30.0
 
 

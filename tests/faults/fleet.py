@@ -40,10 +40,10 @@ QUICK: Final = {
     "LODGER_GRACE_SECONDS": "3",
     "LODGER_CONCURRENCY": "16",
     "LODGER_PROCESS_SLOTS": "2",
-    "LODGER_JOB_PRIORITY": "normal",  # tests that run beside this one leave little to guests
+    "LODGER_JOB_PRIORITY": "normal",
     "LODGER_NICE": "0",
 }
-"""Faults take seconds here that take a minute with the default settings."""
+"""Faults take seconds here that take a minute with the default settings, and jobs wait for no other test."""
 
 
 class Worker:

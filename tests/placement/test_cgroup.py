@@ -45,7 +45,21 @@ def test_the_quota_of_a_group_above_counts() -> None:
             inner.rmdir()
 
 
-def test_a_memory_limit_is_seen() -> None:
-    with group("memory", memory__limit_in_bytes=300 * 2**20) as made:
-        told = told_inside("from lodger.cgroup import memory_limit; print(memory_limit())", made)
-    assert int(told) == 300 * 2**20
+CEILINGS = """
+from lodger.cgroup import memory_limit
+from lodger.placement.fit import fitted
+from lodger.settings import Settings
+print(memory_limit() // 2**20)
+for placement in ("child", "thread", "separate"):
+    told = fitted(Settings(), placement)
+    print(told.worker_hard_mb, told.memory_mb)
+"""
+
+
+def test_a_child_keeps_below_the_memory_limit() -> None:
+    """Not a thread, whose memory is the web server's, and not a separate worker, which the limit is for.
+
+    Fails without the default of the ceiling, and when others have it.
+    """
+    with group("memory", memory__limit_in_bytes=400 * 2**20) as made:
+        assert told_inside(CEILINGS, made).split("\n") == ["400", "280 280", "-1 0", "-1 0"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lodger.placement.fit import fitted, guest_slots
+from lodger.placement.fit import fitted, guest_ceiling, guest_slots
 from lodger.settings import Settings
 from lodger.worker.size import sized, usable_cpus, within_quota
 
@@ -54,3 +54,19 @@ def test_an_engine_that_is_told_nothing_has_its_host_to_itself() -> None:
     told = sized(Settings())
     assert (told.concurrency, told.process_slots) == (20, usable_cpus())
     assert sized(told) == told
+
+
+@pytest.mark.parametrize(("limit", "ceiling"), [(None, -1), (512 * 2**20, 358), (2**20, 1), (8 * 2**30, 5734)])
+def test_a_guest_keeps_below_the_containers_memory(limit: int | None, ceiling: int) -> None:
+    assert guest_ceiling(limit) == ceiling
+
+
+@pytest.mark.parametrize("placement", ["separate", "child", "thread"])
+def test_job_processes_have_the_ceiling_of_all(placement: str) -> None:
+    """Fails when it is only looked at by the supervisor, once a second."""
+    told = fitted(Settings(worker_hard_mb=400), placement)
+    assert (told.worker_hard_mb, told.memory_mb) == (400, 400)
+    told = fitted(Settings(worker_hard_mb=400, memory_mb=300), placement)
+    assert (told.worker_hard_mb, told.memory_mb) == (400, 300)
+    told = fitted(Settings(worker_hard_mb=-1), placement)
+    assert (told.worker_hard_mb, told.memory_mb) == (-1, 0)

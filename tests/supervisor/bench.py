@@ -13,6 +13,8 @@ from tests.supervisor.app import lodger as app
 from tests.support.wait import wait_until
 
 QUICK = {"beat_seconds": 0.2, "dead_after_seconds": 2, "poll_seconds": 0.1, "grace_seconds": 1}
+RUDE = {"nice": 0, "job_priority": "normal"}
+"""On a busy machine who gives way to everybody takes his time."""
 
 
 class Bench:
@@ -26,7 +28,7 @@ class Bench:
         self.started: Supervisor | None = None
 
     def start(self, placement: Placement = "child", yields: frozenset[Pair] = frozenset(), **given: object) -> None:
-        settings = settings_module.read({"app": "tests.supervisor.app:lodger", **QUICK, **given})
+        settings = settings_module.read({"app": "tests.supervisor.app:lodger", **QUICK, **RUDE, **given})
         self.started = make_supervisor(placement, settings, self.url, app.registry)
         self.started.yield_pairs(yields)
         self.started.start()

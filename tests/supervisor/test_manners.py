@@ -13,6 +13,7 @@ import pytest
 from lodger.placement.launch import Placement
 from tests.supervisor.app import rank_in_process, rank_in_thread, rank_of_a_program, rank_on_loop
 from tests.supervisor.bench import Bench
+from tests.support.wait import wait_until
 
 ON_SQLITE = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 """The kernel does not ask for the database."""
@@ -24,7 +25,7 @@ ENGINE_NICE = max(10, OURS)
 def ranks(bench: Bench, *jobs: Any) -> list[tuple[int, int]]:
     """Scheduling policy and niceness of each job, as the worker under test runs it."""
     handles = [bench.lodger.by_name(job.name).enqueue() for job in jobs]
-    bench.wait_done(*[one.id for one in handles])
+    wait_until(lambda: all(one.status() == "SUCCEEDED" for one in handles), 150, "jobs that give way to everybody")
     return [tuple(one.refresh().result) for one in handles]
 
 
@@ -43,7 +44,7 @@ def test_job_processes_have_the_priority_that_is_set(bench: Bench, priority: str
 
     Fails without `be_patient`, with another default, and when the engine becomes idle, too: it holds database locks.
     """
-    bench.start("child", job_priority=priority)
+    bench.start("child", job_priority=priority, nice=None)
     engine = (os.SCHED_OTHER, ENGINE_NICE)
     told = ranks(bench, rank_in_process, rank_of_a_program, rank_on_loop, rank_in_thread)
     assert told == [rank, rank, engine, engine]
@@ -55,7 +56,7 @@ def test_an_engine_has_the_niceness_that_is_set(bench: Bench) -> None:
 
     Fails without `be_a_guest`.
     """
-    bench.start("child", nice=15)
+    bench.start("child", nice=15, job_priority=None)
     bench.wait_ready()
     assert ranks(bench, rank_on_loop) == [(os.SCHED_OTHER, max(15, OURS))]
     proc = Path("/proc", str(bench.supervisor.engines[0].describe()["pid"]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from lodger.model.coverage import Pair
@@ -24,6 +24,10 @@ class EngineHandle(Protocol):
     ready: bool
     started: float
     error: str | None
+    pid: int | None
+    """None: it has no process of its own."""
+    ended: int
+    """How many runs it has recorded the ends of."""
 
     @property
     def connection(self) -> Any:
@@ -54,8 +58,11 @@ class EngineHandle(Protocol):
     def manifest(self) -> Manifest | None:
         """Return, after its death, which runs it was executing; None when nothing can tell."""
 
-    def kill(self) -> None:
-        """End it now, with everything it started."""
+    def kill(self, why: str = "") -> None:
+        """End it now, with everything it started; ``why`` is added to how it ended."""
+
+    def kill_job(self, leader: int, pids: Sequence[int], why: str) -> None:
+        """Have it kill one of its job processes, with what that started (``pids``); ``why`` is told of the run."""
 
     def take_claimed(self) -> bool:
         """Return whether it has claimed runs since the last call."""
@@ -74,6 +81,8 @@ class ProcessEngine:
         self.ready = False
         self.started = time.monotonic()
         self.error: str | None = None
+        self.ended = 0
+        self._killed_for = ""
         self._active = 0
         self._full = False
         self._yields: frozenset[Pair] = frozenset()
@@ -88,6 +97,7 @@ class ProcessEngine:
         except BaseException:
             self._recorder.close()
             raise
+        self.pid: int | None = self.process.pid
         self._end = _process_end(self.process.pid)
 
     @property
@@ -116,6 +126,7 @@ class ProcessEngine:
                 self._active = message["active"]
                 self._full = message["full"]
                 self._claimed = self._claimed or message["claimed"]
+                self.ended = message["ended"]
             case "failed":
                 self.error = message["error"]
 
@@ -135,7 +146,7 @@ class ProcessEngine:
             if self._end is not None:
                 os.close(self._end)
                 self._end = None
-        return exit_text(code)
+        return f"{exit_text(code)}, {self._killed_for}" if self._killed_for else exit_text(code)
 
     def manifest(self) -> Manifest | None:
         """Return which runs it was executing when it died."""
@@ -159,9 +170,14 @@ class ProcessEngine:
             self._yields = pairs
             self._channel.send({"t": "yield", "pairs": sorted(pairs)})
 
-    def kill(self) -> None:
+    def kill_job(self, leader: int, pids: Sequence[int], why: str) -> None:
+        """Have it kill one of its job processes."""
+        self._channel.send({"t": "kill", "leader": leader, "pids": pids, "why": why})
+
+    def kill(self, why: str = "") -> None:
         """Kill the process and its session; safe at any time, from any thread."""
         if self.process.poll() is None:
+            self._killed_for = why
             kill_group(self.process.pid)
         kill_session(self.process.pid)
 
@@ -201,6 +217,8 @@ class ThreadEngine:
         self.ready = False
         self.started = time.monotonic()
         self.error: str | None = None
+        self.pid: int | None = None
+        self.ended = 0
         self.connection = None
         self.end = None
         self._last_claim = 0.0
@@ -248,7 +266,10 @@ class ThreadEngine:
         """Nothing is recorded: it is the web server's process, and who reads this is alive."""
         return None
 
-    def kill(self) -> None:
+    def kill_job(self, leader: int, pids: Sequence[int], why: str) -> None:
+        """Nobody knows its job processes but itself."""
+
+    def kill(self, why: str = "") -> None:
         """A thread cannot be killed: it drops its runs and ends."""
         self._engine.abandon()
 

@@ -35,6 +35,7 @@ from lodger.settings import Settings
 from lodger.store import migrations, workers
 from lodger.store.database import Database
 from lodger.supervisor.engines import EngineHandle
+from lodger.supervisor.limits import Limits
 from lodger.supervisor.sweeper import free_engine, free_stopped, sweep
 from lodger.wake.announcer import Announcer
 from lodger.worker.flight import Manifest
@@ -89,6 +90,7 @@ class Supervisor:
         self._dead_after = plan.settings.dead_after_seconds * (2 if plan.placement == "thread" else 1)
         self._worker = ""
         self._engines: list[EngineHandle] = []
+        self._limits = Limits(plan.settings)
         self._numbers = 0
         self._quick_deaths = 0
         self._last_death = ""
@@ -249,10 +251,13 @@ class Supervisor:
             self._give_up("no beat was confirmed in time")
         if clock() >= self._next_beat:
             self._guarded(self._beat)
-        for step in (self._bury_the_dead, self._start_missing, self._tell_yields):
+        for step in (self._bury_the_dead, self._enforce_limits, self._start_missing, self._tell_yields):
             self._guarded(step)
         if clock() >= self._next_sweep:
             self._guarded(self._sweep)
+
+    def _enforce_limits(self) -> None:
+        self._limits.enforce(self._engines)
 
     def _tell_yields(self) -> None:
         for engine in self._engines:
@@ -269,7 +274,11 @@ class Supervisor:
         self._last_turn = now
 
     def _start_missing(self) -> None:
-        while self._worker and len(self._engines) < self._plan.engines and clock() >= self._start_after:
+        while (
+            self._worker
+            and self._limits.in_service(self._engines) < self._plan.engines
+            and clock() >= self._start_after
+        ):
             self._numbers += 1
             try:
                 self._engines.append(self._plan.start_engine(self._worker, self._numbers))
@@ -285,7 +294,10 @@ class Supervisor:
             if how is not None:
                 self._engines.remove(engine)
                 self._unfreed.append((self._worker, engine.number, how, engine.manifest()))
-                self._note_death(engine.number, engine.started, f"{how} ({engine.error})" if engine.error else how)
+                if self._limits.forget(engine):
+                    logger.info("engine %d, which was replaced, has ended: %s", engine.number, how)
+                else:
+                    self._note_death(engine.number, engine.started, f"{how} ({engine.error})" if engine.error else how)
         while self._unfreed:
             worker, number, how, manifest = self._unfreed[0]
             freed = free_engine(self._database, worker, number, how, manifest)
@@ -325,7 +337,7 @@ class Supervisor:
             lost = {"number": self._numbers + number + 1, "pid": None, "state": "restarting", "active": 0}
             told.append({**lost, "full": False, "error": self._last_death or None})
         settled = time.monotonic() - max((engine.started for engine in self._engines), default=0) > SETTLED_SECONDS
-        deaths = 0 if settled and len(self._engines) == self._plan.engines else self._quick_deaths
+        deaths = 0 if settled and len(self._engines) >= self._plan.engines else self._quick_deaths
         return [{**one, "deaths": deaths, "yields": sorted(self._yields)} for one in told]
 
     def _give_up(self, why: str) -> None:

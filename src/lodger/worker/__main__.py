@@ -120,6 +120,8 @@ class Orders:
                 self._engine.drain()
             case "retire":
                 self._engine.retire()
+            case "kill":
+                self._engine.kill_job(message["leader"], message["pids"], message["why"])
             case "alone":
                 self.is_alone = True
                 self.alone.begin(message)

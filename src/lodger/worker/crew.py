@@ -78,6 +78,10 @@ class Crew:
         """Stop one attempt for its ``stop_reason``."""
         self._executors[live.executor].interrupt(live)
 
+    def kill_job(self, leader: int, pids: Sequence[int], why: str) -> None:
+        """Kill a process of the process executor, with what it has started."""
+        self._processes.kill_job(leader, pids, why)
+
     def notify_stopping(self) -> None:
         """Pass ``stopping`` on to jobs in other processes (here they share the flag)."""
         self._processes.notify_stopping()

@@ -166,6 +166,10 @@ class Engine:
         self._look_again = True
         self._news.set()
 
+    def kill_job(self, leader: int, pids: Sequence[int], why: str) -> None:
+        """Kill a job's process, with what it has started; ``why`` is what its run crashed of."""
+        self._crew.kill_job(leader, pids, why)
+
     def abandon(self) -> None:
         """The worker was declared dead: its runs belong to others. Stop the jobs, write nothing, end."""
         self._abandoned = True

@@ -54,6 +54,7 @@ class Child:
         self.memory = 0
         self.ceiling_mb = 0
         self.over_memory = False
+        self.killed_for = ""
         self.kill_at: float | None = None
         self.deadline: float | None = None
         self.idle_since = time.monotonic()
@@ -79,6 +80,7 @@ class ProcessExecutor:
         self._first = first
         self._inbox: deque[LiveRun] = deque()
         self._interrupts: deque[LiveRun] = deque()
+        self._kills: deque[tuple[int, Sequence[int], str]] = deque()
         self._answers: deque[tuple[Child, dict[str, Any]]] = deque()
         self._children: list[Child] = []
         self._failed_starts = 0
@@ -103,6 +105,11 @@ class ProcessExecutor:
     def interrupt(self, live: LiveRun) -> None:
         """Stop one attempt: a cancel is told first and killed after two seconds, all else is killed at once."""
         self._interrupts.append(live)
+        self._wake()
+
+    def kill_job(self, leader: int, pids: Sequence[int], why: str) -> None:
+        """Kill a child and what it has started, groups of their own included; ``why`` is what its run crashed of."""
+        self._kills.append((leader, pids, why))
         self._wake()
 
     def stop(self, timeout_seconds: float) -> None:
@@ -137,6 +144,7 @@ class ProcessExecutor:
                 os.read(self._wake_read, 4096)
         self._send_answers()
         self._act_on_interrupts()
+        self._act_on_kills()
         self._watch()
         self._assign()
 
@@ -224,7 +232,7 @@ class ProcessExecutor:
         live.completed = message["completed"]
         live.lost = live.lost or message["lost"]
         child.live, child.kill_at, child.idle_since = None, None, time.monotonic()
-        if child.runs >= self._recycle_runs or live.claimed.suspect:
+        if child.runs >= self._recycle_runs or live.claimed.suspect or child.over_memory or child.killed_for:
             self._let_go(child)
         self._report(live, ending_in(message["ending"]))
 
@@ -260,6 +268,18 @@ class ProcessExecutor:
                 child.kill_at = time.monotonic() + CANCEL_SECONDS
             else:
                 kill_group(child.process.pid)
+
+    def _act_on_kills(self) -> None:
+        while self._kills:
+            leader, pids, why = self._kills.popleft()
+            child = next((child for child in self._children if child.process.pid == leader), None)
+            if child is not None:
+                child.killed_for = why
+                if child.live is None:
+                    self._let_go(child)  # before it can be given a run that would be blamed
+                kill_group(leader)
+            for pid in pids:
+                kill_group(pid)
 
     def notify_stopping(self) -> None:
         """Tell the running jobs that the worker is stopping."""
@@ -317,6 +337,8 @@ def _reap(child: Child) -> None:
 
 def _ending_of_death(child: Child, live: LiveRun, code: int) -> Ending:
     """Return why the run's process is gone: because we killed it, or of itself."""
+    if child.killed_for:
+        return Crashed(child.killed_for)
     if child.over_memory:
         return Crashed(f"killed at {child.memory // 2**20} MB, over its memory ceiling of {child.ceiling_mb} MB")
     if live.stop_reason is not None:
