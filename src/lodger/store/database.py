@@ -8,13 +8,11 @@ and would starve enqueuers for seconds behind a busy worker.
 
 from __future__ import annotations
 
-import os
 import random
 import threading
 import time
-import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import create_engine, event
@@ -24,6 +22,7 @@ from sqlalchemy.pool import PoolProxiedConnection
 from lodger.errors import ConfigurationError
 from lodger.store.faults import is_transient
 from lodger.store.filelock import FileLock
+from lodger.store.forks import Handle, forks
 from lodger.store.sql import DialectName, Params, ParamStyle, Statement, Tables
 from lodger.store.url import DatabaseUrl, parse
 
@@ -143,7 +142,7 @@ class Database:
         self._pool_size = pool_size
         self._engine: Engine | None = None
         self._guard = threading.Lock()
-        _forget_after_fork(self)
+        forks.add(self)
 
     @property
     def engine(self) -> Engine:
@@ -156,15 +155,27 @@ class Database:
     @contextmanager
     def connect(self) -> Iterator[Conn]:
         """Lend a connection; one that broke is thrown away and not lent again."""
-        raw = self.engine.raw_connection()
-        try:
+        at_work: AbstractContextManager[list[Handle]] = forks.at_work() if self.is_file else nullcontext([])
+        with at_work as handles, self._lend(handles) as raw:
             yield self._wrap(raw)
+
+    @contextmanager
+    def _lend(self, handles: list[Handle]) -> Iterator[PoolProxiedConnection]:
+        engine = self.engine
+        pool = engine.pool
+        raw = engine.raw_connection()
+        handles.append(raw)
+        try:
+            yield raw
         except BaseException as error:
             if not isinstance(error, Exception) or self.is_disconnect(error, raw):
                 raw.invalidate()
             raise
         finally:
+            if engine.pool is not pool and raw.is_valid:  # closed meanwhile: nobody would close what comes back to it
+                raw.invalidate()
             raw.close()
+            handles.remove(raw)
 
     @contextmanager
     def begin(self) -> Iterator[Conn]:
@@ -203,28 +214,28 @@ class Database:
         if engine is not None:
             engine.dispose()
 
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file of this host's, which SQLite locks for the whole process."""
+        return self.dialect == "sqlite"
+
+    def close_idle(self) -> None:
+        """Close the connections that nobody uses just now."""
+        with self._guard:
+            engine = self._engine
+        if engine is not None:
+            engine.dispose()
+
     def forget(self) -> None:
-        """Drop the pool without closing it: the connections belong to the parent of a fork."""
+        """Begin anew in the child of a fork; a server's connections are the parent's, and left as they are."""
         self._guard = threading.Lock()
         engine, self._engine = self._engine, None
         if engine is not None:
-            engine.dispose(close=False)
+            engine.dispose(close=self.is_file)
 
     def _wrap(self, raw: PoolProxiedConnection) -> Conn:
         lock = FileLock.of(f"{self.url.path}-lodger-lock") if self.dialect == "sqlite" else None
         return Conn(raw, self.dialect, self.tables, lock)
-
-
-def _forget_after_fork(database: Database) -> None:
-    reference = weakref.ref(database)
-
-    def forget() -> None:
-        alive = reference()
-        if alive is not None:
-            alive.forget()
-
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=forget)
 
 
 def _make_engine(url: DatabaseUrl, pool_size: int) -> Engine:
