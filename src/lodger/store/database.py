@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Engine
-from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.pool import Pool, PoolProxiedConnection
 
 from lodger.errors import ConfigurationError
 from lodger.store.faults import is_transient
@@ -168,7 +168,9 @@ class Database:
         try:
             yield raw
         except BaseException as error:
-            if not isinstance(error, Exception) or self.is_disconnect(error, raw):
+            if self.is_disconnect(error, raw):
+                self._renew(engine, pool)
+            elif not isinstance(error, Exception):
                 raw.invalidate()
             raise
         finally:
@@ -176,6 +178,12 @@ class Database:
                 raw.invalidate()
             raw.close()
             handles.remove(raw)
+
+    def _renew(self, engine: Engine, pool: Pool) -> None:
+        """Replace a pool of which one connection was lost: the others are as old, and each would cost a try."""
+        with self._guard:
+            if engine.pool is pool:
+                engine.dispose()
 
     @contextmanager
     def begin(self) -> Iterator[Conn]:
