@@ -93,7 +93,7 @@ class Conn:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit what happens inside together, or nothing of it."""
-        with self._lock or _NO_LOCK:
+        with self._turn():
             self._cursor.execute(BEGIN[self.dialect])
             self._in_transaction = True
             try:
@@ -111,24 +111,15 @@ class Conn:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        if self._in_transaction or self._lock is None:
+        with _NO_LOCK if self._in_transaction else self._turn():
             yield
-        else:
-            with self._lock:
-                yield
+
+    def _turn(self) -> AbstractContextManager[None]:
+        return _NO_LOCK if self._lock is None else self._lock.held(WAIT_SECONDS)
 
 
-class _NoLock:
-    """Stands where an engine needs no queue for its writers."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-
-_NO_LOCK: Final = _NoLock()
+_NO_LOCK: Final[AbstractContextManager[None]] = nullcontext()
+"""Stands where an engine needs no queue for its writers."""
 
 
 class Database:
