@@ -206,10 +206,12 @@ class Model:
     def cancel(self, run_id: str, *, force: bool) -> str:
         """Cancel a run; return its status."""
         run = self.run(run_id)
-        if run.status in ENDED:
+        if run.status in ENDED and run.status != "CANCELLED":
             raise WrongStatus(run_id, run.status, "cancel", "")
         if run.status in WAITING:
             run.leave("CANCELLED")
+        elif run.status == "CANCELLED":
+            pass
         elif force:
             self._free(run, "CANCELLED")
         else:
