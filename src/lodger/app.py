@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeAlias,
 
 from lodger import settings as settings_module
 from lodger.client.handle import RunHandle
-from lodger.client.job import Call, Job, NamedJob, checked_calls
+from lodger.client.job import Call, Job, NamedJob, checked_calls, new_runs
 from lodger.client.options import Options, checked_options
 from lodger.client.schedules import ScheduleDesk, Scheduling
 from lodger.errors import InvalidInput
@@ -156,7 +156,7 @@ class Lodger(Scheduling):
     def enqueue_many(self, calls: Iterable[Call], *, tx: object = None) -> list[RunHandle[Any]]:
         """Enqueue many calls in one commit (in ``tx``: the app's own); return their handles in order."""
         calls = checked_calls(calls)
-        runs = [call.run for call in calls]
+        runs = new_runs(calls)
         if not runs:
             return []
         inserted = self._outbox.insert(runs) if tx is None else self._outbox.insert_in(tx, runs)
@@ -165,7 +165,7 @@ class Lodger(Scheduling):
     async def aenqueue_many(self, calls: Iterable[Call], *, tx: object = None) -> list[RunHandle[Any]]:
         """Enqueue many calls from async code; all callers that wait at the moment share one commit."""
         calls = checked_calls(calls)
-        runs = [call.run for call in calls]
+        runs = new_runs(calls)
         if not runs:
             return []
         outbox = self._outbox

@@ -17,7 +17,7 @@ from lodger.client.job import Call
 from lodger.errors import InvalidPayload
 from lodger.model.payload import MAX_BYTES
 from tests.client.jobs import Jobs
-from tests.support.store import Store
+from tests.support.store import Store, reply_lost
 
 Way = Callable[[Any], RunHandle[Any]]
 
@@ -164,12 +164,21 @@ def test_what_is_no_call_is_refused_before_anything_is_inserted(jobs: Jobs, stor
     assert store.count() == 0
 
 
-def test_the_same_call_twice_is_one_run(jobs: Jobs, store: Store, enqueue_many: Any) -> None:
-    """A call has its id from the start: sent again, for whatever reason, it makes no second run."""
+def test_a_call_may_be_enqueued_often(jobs: Jobs, store: Store, enqueue_many: Any) -> None:
+    """Each time it is another run. Fails when a call has its id from the start: one row, and handles that say four."""
     call = jobs.resize.call("a")
-    first, again = enqueue_many(jobs.app, [call]), enqueue_many(jobs.app, [call])
-    assert first[0].id == again[0].id
-    assert store.count() == 1
+    handles = enqueue_many(jobs.app, [call, call, call]) + enqueue_many(jobs.app, [call])
+    assert all(handle.created for handle in handles)
+    assert sorted(handle.id for handle in handles) == store.ids()
+    assert store.count() == 4
+
+
+def test_an_enqueue_whose_commit_reply_is_lost_is_one_run(jobs: Jobs, store: Store, enqueue_many: Any) -> None:
+    """It is sent again under the same ids. Fails when the ids are made inside of what is repeated."""
+    with reply_lost(store.database) as lost:
+        handles = enqueue_many(jobs.app, [jobs.resize.call("a"), jobs.pay.call(1)])
+    assert lost
+    assert sorted(handle.id for handle in handles) == store.ids()
 
 
 def test_one_refusal_by_a_unique_key_takes_all_back(jobs: Jobs, store: Store, enqueue_many: Any) -> None:

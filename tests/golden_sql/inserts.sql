@@ -97,6 +97,15 @@ ON CONFLICT DO NOTHING;
 -- is_there: postgresql, mysql, sqlite
 SELECT 1 FROM lodger_run WHERE id = :id;
 
+-- let_go: postgresql
+UPDATE lodger_run SET unique_slot = NULL WHERE id = :id AND unique_slot = :slot AND unique_until <= statement_timestamp() AND (completed_at IS NOT NULL OR (unique_scope = 'waiting' AND started_at IS NOT NULL));
+
+-- let_go: mysql
+UPDATE lodger_run SET unique_slot = NULL WHERE id = :id AND unique_slot = :slot AND unique_until <= UTC_TIMESTAMP(6) AND (completed_at IS NOT NULL OR (unique_scope = 'waiting' AND started_at IS NOT NULL));
+
+-- let_go: sqlite
+UPDATE lodger_run SET unique_slot = NULL WHERE id = :id AND unique_slot = :slot AND unique_until <= (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000) AND (completed_at IS NOT NULL OR (unique_scope = 'waiting' AND started_at IS NOT NULL));
+
 -- replace_waiting: postgresql
 UPDATE lodger_run SET
   completed_at = CASE WHEN completed_at IS NULL THEN statement_timestamp() ELSE completed_at END,
@@ -118,8 +127,14 @@ UPDATE lodger_run SET
   status = CASE WHEN status IN ('SUCCEEDED', 'FAILED') THEN status ELSE 'CANCELLED' END
 WHERE id = :id AND status <> 'RUNNING';
 
--- unique_holder: postgresql, mysql, sqlite
-SELECT id, status FROM lodger_run WHERE unique_slot = :slot;
+-- unique_holder: postgresql
+SELECT id, status, CASE WHEN unique_until <= statement_timestamp() AND (completed_at IS NOT NULL OR (unique_scope = 'waiting' AND started_at IS NOT NULL)) THEN 1 ELSE 0 END FROM lodger_run WHERE unique_slot = :slot;
+
+-- unique_holder: mysql
+SELECT id, status, CASE WHEN unique_until <= UTC_TIMESTAMP(6) AND (completed_at IS NOT NULL OR (unique_scope = 'waiting' AND started_at IS NOT NULL)) THEN 1 ELSE 0 END FROM lodger_run WHERE unique_slot = :slot;
+
+-- unique_holder: sqlite
+SELECT id, status, CASE WHEN unique_until <= (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000) AND (completed_at IS NOT NULL OR (unique_scope = 'waiting' AND started_at IS NOT NULL)) THEN 1 ELSE 0 END FROM lodger_run WHERE unique_slot = :slot;
 
 -- unique_holder_now: mysql
-SELECT id, status FROM lodger_run WHERE unique_slot = :slot LOCK IN SHARE MODE;
+SELECT id, status, CASE WHEN unique_until <= UTC_TIMESTAMP(6) AND (completed_at IS NOT NULL OR (unique_scope = 'waiting' AND started_at IS NOT NULL)) THEN 1 ELSE 0 END FROM lodger_run WHERE unique_slot = :slot LOCK IN SHARE MODE;

@@ -63,21 +63,21 @@ UPDATE lodger_run SET status = 'QUEUED', ready_queue = queue, fence = fence + 1,
   completed_at = NULL, expires_at = NULL, error = NULL, result = NULL, progress = NULL, cancel_requested = 0,
   crashes = 0, interruptions = 0, lost = 0,
   max_attempts = CASE WHEN max_attempts <= attempt THEN attempt + 1 ELSE max_attempts END
-WHERE id = :id AND status IN ('SUCCEEDED', 'FAILED', 'CANCELLED');
+WHERE id = :id AND fence = :fence AND status IN ('SUCCEEDED', 'FAILED', 'CANCELLED');
 
 -- retry_ended: mysql
 UPDATE lodger_run SET status = 'QUEUED', ready_queue = queue, fence = fence + 1, queued_at = UTC_TIMESTAMP(6), run_at = UTC_TIMESTAMP(6),
   completed_at = NULL, expires_at = NULL, error = NULL, result = NULL, progress = NULL, cancel_requested = 0,
   crashes = 0, interruptions = 0, lost = 0,
   max_attempts = CASE WHEN max_attempts <= attempt THEN attempt + 1 ELSE max_attempts END
-WHERE id = :id AND status IN ('SUCCEEDED', 'FAILED', 'CANCELLED');
+WHERE id = :id AND fence = :fence AND status IN ('SUCCEEDED', 'FAILED', 'CANCELLED');
 
 -- retry_ended: sqlite
 UPDATE lodger_run SET status = 'QUEUED', ready_queue = queue, fence = fence + 1, queued_at = (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000), run_at = (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000),
   completed_at = NULL, expires_at = NULL, error = NULL, result = NULL, progress = NULL, cancel_requested = 0,
   crashes = 0, interruptions = 0, lost = 0,
   max_attempts = CASE WHEN max_attempts <= attempt THEN attempt + 1 ELSE max_attempts END
-WHERE id = :id AND status IN ('SUCCEEDED', 'FAILED', 'CANCELLED');
+WHERE id = :id AND fence = :fence AND status IN ('SUCCEEDED', 'FAILED', 'CANCELLED');
 
 -- select_attempts: postgresql, mysql, sqlite
 SELECT run_id, fence, attempt, outcome, worker_id, started_at, ended_at, error_type, error_message, traceback
@@ -90,7 +90,7 @@ SELECT status, result, error FROM lodger_run WHERE id = :id;
 SELECT id, job, queue, status, claim_rank, attempt, max_attempts, fence, crashes, interruptions, lost, args, meta, tags, result, error, progress, checkpoint, cancel_requested, worker_id, run_at, queued_at, started_at, completed_at, expires_at FROM lodger_run WHERE id = :id;
 
 -- status_of: postgresql, sqlite
-SELECT status, cancel_requested FROM lodger_run WHERE id = :id;
+SELECT status, cancel_requested, fence FROM lodger_run WHERE id = :id;
 
 -- status_of: mysql
-SELECT status, cancel_requested FROM lodger_run WHERE id = :id LOCK IN SHARE MODE;
+SELECT status, cancel_requested, fence FROM lodger_run WHERE id = :id LOCK IN SHARE MODE;

@@ -8,15 +8,15 @@ SELECT CAST(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) / 1000 AS
 SELECT (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000) / 1000;
 
 -- closed_windows: postgresql
-SELECT id FROM lodger_run WHERE unique_slot IS NOT NULL AND unique_until <= statement_timestamp() AND completed_at IS NOT NULL
+SELECT id, unique_slot FROM lodger_run WHERE unique_slot IS NOT NULL AND unique_until <= statement_timestamp() AND (completed_at IS NOT NULL OR (unique_scope = 'waiting' AND started_at IS NOT NULL))
 ORDER BY unique_slot LIMIT :limit;
 
 -- closed_windows: mysql
-SELECT id FROM lodger_run WHERE unique_slot IS NOT NULL AND unique_until <= UTC_TIMESTAMP(6) AND completed_at IS NOT NULL
+SELECT id, unique_slot FROM lodger_run WHERE unique_slot IS NOT NULL AND unique_until <= UTC_TIMESTAMP(6) AND (completed_at IS NOT NULL OR (unique_scope = 'waiting' AND started_at IS NOT NULL))
 ORDER BY unique_slot LIMIT :limit;
 
 -- closed_windows: sqlite
-SELECT id FROM lodger_run WHERE unique_slot IS NOT NULL AND unique_until <= (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000) AND completed_at IS NOT NULL
+SELECT id, unique_slot FROM lodger_run WHERE unique_slot IS NOT NULL AND unique_until <= (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000) AND (completed_at IS NOT NULL OR (unique_scope = 'waiting' AND started_at IS NOT NULL))
 ORDER BY unique_slot LIMIT :limit;
 
 -- delete_attempts: postgresql, mysql, sqlite
@@ -39,15 +39,6 @@ DELETE FROM lodger_log WHERE run_id = :id AND NOT EXISTS (SELECT 1 FROM lodger_r
 
 -- delete_run: postgresql, mysql, sqlite
 DELETE FROM lodger_run WHERE id = :id AND status IN ('SUCCEEDED', 'FAILED', 'CANCELLED');
-
--- let_go: postgresql
-UPDATE lodger_run SET unique_slot = CASE WHEN unique_until > statement_timestamp() THEN unique_slot END WHERE id = :id AND completed_at IS NOT NULL;
-
--- let_go: mysql
-UPDATE lodger_run SET unique_slot = CASE WHEN unique_until > UTC_TIMESTAMP(6) THEN unique_slot END WHERE id = :id AND completed_at IS NOT NULL;
-
--- let_go: sqlite
-UPDATE lodger_run SET unique_slot = CASE WHEN unique_until > (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000) THEN unique_slot END WHERE id = :id AND completed_at IS NOT NULL;
 
 -- lock_scheduled: mysql
 SELECT id, queue FROM lodger_run WHERE scheduled_at <= UTC_TIMESTAMP(6)

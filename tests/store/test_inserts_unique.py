@@ -179,6 +179,53 @@ def test_a_closed_window_is_freed_by_the_sweep_and_not_before_its_end(store: Sto
     assert [held(store, run.id) for run in (ended, open_, live)] == [False, True, True]
 
 
+def test_a_closed_window_is_freed_by_the_sweep_of_a_run_that_need_hold_its_key_no_longer(store: Store) -> None:
+    """Scope waiting: that is once it has started. Fails when the sweep looks at ended runs only."""
+    worker = store.worker()
+    started = store.running(worker, unique=Unique(key="started", states="waiting", window_seconds=600))
+    waits = enqueue(store, "waits", states="waiting", window_seconds=600)
+    for run_id in (started.id, waits.id):
+        store.set_time(run_id, -1, "unique_until")
+    assert store.database.transact(lambda conn: upkeep.free_unique(conn, 10)) == 1
+    assert [held(store, run_id) for run_id in (started.id, waits.id)] == [False, True]
+
+
+@pytest.mark.parametrize("conflict", ["return", "raise", "replace"])
+@pytest.mark.parametrize("ahead", ["ended", "started"])
+def test_a_closed_window_swallows_nothing_though_no_worker_has_swept(store: Store, conflict: Any, ahead: str) -> None:
+    """The last sweep may be 15 seconds ago, or no worker there. Fails without `let_go` in `_settle`."""
+    scope: Any = "active" if ahead == "ended" else "waiting"
+    first = store.running(store.worker(), unique=Unique(key="k", states=scope, window_seconds=600))
+    if ahead == "ended":
+        store.finish(first, Returned(None))
+    store.set_time(first.id, -1, "unique_until")
+    second = enqueue(store, conflict=conflict)
+    assert second.created
+    assert [held(store, run_id) for run_id in (first.id, second.id)] == [False, True]
+    assert store.status(first.id) == ("SUCCEEDED" if ahead == "ended" else "RUNNING")
+
+
+def test_a_closed_window_ends_nothing_while_its_run_has_not_ended(store: Store) -> None:
+    """It is at least that long. Fails when `window_is_over` looks at the window alone."""
+    first = enqueue(store, window_seconds=600)
+    waits = enqueue(store, "waits", states="waiting", window_seconds=600)
+    for run_id in (first.id, waits.id):
+        store.set_time(run_id, -1, "unique_until")
+    assert enqueue(store) == Inserted(id=first.id, created=False)
+    assert enqueue(store, "waits", states="waiting") == Inserted(id=waits.id, created=False)
+
+
+def test_a_window_that_closes_under_eight_racers_makes_one_run(store: Store) -> None:
+    """All of them see that it is over. Fails without the slot in `let_go`: a late one takes it from the new holder."""
+    first = store.running(store.worker(), unique=Unique(key="k", window_seconds=600))
+    store.finish(first, Returned(None))
+    store.set_time(first.id, -1, "unique_until")
+    answers = race(8, lambda _: enqueue(store))
+    assert len({answer.id for answer in answers}) == 1
+    assert sum(answer.created for answer in answers) == 1
+    assert store.count() == 2
+
+
 def test_conflict_replace_takes_the_key_of_an_ended_run_in_its_window_and_keeps_its_status(store: Store) -> None:
     """What has succeeded stays SUCCEEDED."""
     run = store.running(store.worker(), unique=Unique(key="k", window_seconds=600))

@@ -55,6 +55,7 @@ ALLOWED = {
     "promote_due": May("scheduled primary", 2 * BATCH + FEW),
     "lock_scheduled": May("scheduled", 2 * BATCH),
     "closed_windows": May("unique", 3 * FEW),
+    "let_go": May("unique primary"),  # either is one entry
     "unique_holder": May("unique"),
     "unique_holder_now": May("unique"),
     "walk": May(read=STEP + FEW),

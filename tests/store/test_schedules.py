@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from lodger.errors import ScheduleDeclared, ScheduleNotFound, UniqueConflict
+from lodger.model.ids import new_id
 from lodger.model.outcome import Returned
 from lodger.model.schedule import fire_id
 from lodger.model.timetable import Cron, Every
@@ -26,6 +27,10 @@ def act(schedules: Schedules, operation: Callable[[Conn, str], object], schedule
     return schedules.database.transact(lambda conn: operation(conn, schedule))
 
 
+def run_now(conn: Conn, schedule: str) -> object:
+    return operations.run_now(conn, schedule, new_id())
+
+
 def test_what_is_stored_is_read(schedules: Schedules) -> None:
     berlin = Cron("0 3 * * *", timezone="Europe/Berlin")
     schedules.put(spec("b", berlin, overlap="skip", misfire="all", jitter_seconds=1.5), spec("a"))
@@ -41,7 +46,7 @@ def test_what_is_stored_is_read(schedules: Schedules) -> None:
 
 
 def test_a_schedule_that_is_not_there(schedules: Schedules) -> None:
-    for operation in (operations.get, operations.pause, operations.resume, operations.run_now, operations.delete):
+    for operation in (operations.get, operations.pause, operations.resume, run_now, operations.delete):
         with pytest.raises(ScheduleNotFound) as caught:
             act(schedules, operation, "none")
         assert caught.value.schedule_id == "none"
@@ -122,8 +127,8 @@ def test_run_now_makes_a_run_beside_the_timetable(schedules: Schedules, store: S
     schedules.put(spec(run=new_run(args='{"a":1}', queue="q")))
     act(schedules, operations.pause)
     before = schedules.get()
-    act(schedules, operations.run_now)
-    act(schedules, operations.run_now)
+    act(schedules, run_now)
+    act(schedules, run_now)
     first, second = (store.get(run) for run in store.ids())
     assert first.id != second.id
     assert (first.args, first.queue, first.status) == ({"a": 1}, "q", "QUEUED")
@@ -135,7 +140,7 @@ def test_run_now_makes_a_run_beside_the_timetable(schedules: Schedules, store: S
 
 def test_the_next_instant_waits_for_a_run_made_by_hand(schedules: Schedules, store: Store) -> None:
     schedules.put(spec(overlap="skip"))
-    act(schedules, operations.run_now)
+    act(schedules, run_now)
     start = schedules.back(by=9 * PERIOD)
     schedules.fire_at(start)
     store.finish(store.claim_one(store.worker()), Returned(None))
@@ -145,9 +150,9 @@ def test_the_next_instant_waits_for_a_run_made_by_hand(schedules: Schedules, sto
 
 def test_run_now_heeds_the_unique_key(schedules: Schedules, store: Store) -> None:
     schedules.put(spec(run=new_run(unique=Unique(key="k", conflict="raise"))))
-    act(schedules, operations.run_now)
+    act(schedules, run_now)
     with pytest.raises(UniqueConflict):
-        act(schedules, operations.run_now)
+        act(schedules, run_now)
     assert len(store.ids()) == 1
 
 

@@ -38,6 +38,14 @@ class Run:
     owner: str | None = None
     engine: int = 0
     is_old: bool = False
+    was_started: bool = False
+
+    @property
+    def window_is_over(self) -> bool:
+        """Whether only a window that has closed holds the key."""
+        only_waiting = self.unique is not None and self.unique.states == "waiting"
+        is_over = self.status in ENDED or (only_waiting and self.was_started)
+        return self.holds_key and not self.window_open and is_over
 
     def leave(self, status: str, *, moves_fence: bool = False) -> None:
         """Go from RUNNING, or from waiting, to another status."""
@@ -70,7 +78,9 @@ class Model:
             return new.id
         if new.unique is not None:
             holder = next((run for run in self.runs.values() if run.holds_key and _key(run) == new.unique.key), None)
-            if holder is not None:
+            if holder is not None and holder.window_is_over:
+                holder.holds_key = False
+            elif holder is not None:
                 if new.unique.conflict == "return":
                     return holder.id
                 if new.unique.conflict == "raise" or holder.status == "RUNNING":
@@ -106,6 +116,7 @@ class Model:
         run.status, run.owner, run.engine = "RUNNING", worker, engine
         run.fence += 1
         run.attempt += 1
+        run.was_started = True
         if run.unique is not None and run.unique.states == "waiting":
             run.holds_key = run.holds_key and run.window_open
 
@@ -195,10 +206,12 @@ class Model:
     def cancel(self, run_id: str, *, force: bool) -> str:
         """Cancel a run; return its status."""
         run = self.run(run_id)
-        if run.status in ENDED:
+        if run.status in ENDED and run.status != "CANCELLED":
             raise WrongStatus(run_id, run.status, "cancel", "")
         if run.status in WAITING:
             run.leave("CANCELLED")
+        elif run.status == "CANCELLED":
+            pass
         elif force:
             self._free(run, "CANCELLED")
         else:
@@ -224,8 +237,8 @@ class Model:
         return len(due)
 
     def free_unique(self) -> int:
-        """Free the keys of ended runs whose window has closed."""
-        held = [run for run in self.runs.values() if run.holds_key and run.status in ENDED and not run.window_open]
+        """Free the keys that only a closed window holds."""
+        held = [run for run in self.runs.values() if run.window_is_over]
         for run in held:
             run.holds_key = False
         return len(held)

@@ -6,9 +6,15 @@ Nothing is mocked and nobody sleeps: a test that needs time to pass moves the ro
 from __future__ import annotations
 
 import random
+import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
+
+import psycopg
+import pymysql
+import pytest
 
 from lodger.model.ids import new_id
 from lodger.model.outcome import Ending, Outcome, decide
@@ -172,6 +178,30 @@ class Store:
             return f"UPDATE {table(t)} SET {times} WHERE id = :id"
 
         return self.change(sql, id=self.key(key), us=round(seconds * 1e6))
+
+
+@contextmanager
+def reply_lost(database: Database) -> Iterator[list[str]]:
+    """Let the first transaction commit, and its client hear of a lost connection; the list then names the fault."""
+    faults: dict[str, Exception] = {
+        "postgresql": psycopg.OperationalError("server closed the connection unexpectedly"),
+        "mysql": pymysql.OperationalError(2013, "Lost connection during query"),
+        "sqlite": sqlite3.OperationalError("disk I/O error"),
+    }
+    begin = database.begin
+    lost: list[str] = []
+
+    @contextmanager
+    def begin_and_lose() -> Iterator[Conn]:
+        with begin() as conn:
+            yield conn
+        if not lost:
+            lost.append(database.dialect)
+            raise faults[database.dialect]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "begin", begin_and_lose)
+        yield lost
 
 
 def race(count: int, work: Callable[[int], T], timeout: float = 60) -> list[T]:

@@ -21,6 +21,7 @@ PASSING: list[tuple[Any, Exception]] = [
     ("postgresql", pg.CrashShutdown()),
     ("postgresql", pg.CannotConnectNow()),
     ("postgresql", pg.ReadOnlySqlTransaction()),
+    ("postgresql", pg.IdleSessionTimeout()),
     ("postgresql", pg.DiskFull()),
     ("postgresql", pg.TooManyConnections()),
     ("postgresql", pg.ConnectionFailure()),
@@ -36,6 +37,7 @@ PASSING: list[tuple[Any, Exception]] = [
     ("mysql", pymysql.OperationalError(2006, "MySQL server has gone away")),
     ("mysql", pymysql.OperationalError(2013, "Lost connection during query")),
     ("mysql", pymysql.OperationalError(1927, "Connection was killed")),
+    ("mysql", pymysql.OperationalError(4031, "disconnected by the server because of inactivity")),
     ("mysql", pymysql.InterfaceError(0, "")),
     ("sqlite", sqlite3.OperationalError("database is locked")),
     ("sqlite", sqlite3.OperationalError("database table is locked")),
@@ -90,7 +92,7 @@ def test_a_fault_that_stays_is_not_repeated(dialect: Any, error: Exception) -> N
     assert not is_transient(dialect, error)
 
 
-@pytest.mark.parametrize(("dialect", "error"), [PASSING[0], PASSING[12], PASSING[23]], ids=name)
+@pytest.mark.parametrize(("dialect", "error"), [PASSING[0], PASSING[13], PASSING[25]], ids=name)
 def test_sqlalchemy_s_wrapper_is_looked_through(dialect: Any, error: Exception) -> None:
     """Connecting goes through SQLAlchemy, which wraps what the driver raises."""
     assert is_transient(dialect, OperationalError("connect", None, error))

@@ -66,7 +66,8 @@ class Gateway:
     def retry(self, run_id: str) -> None:
         """Queue an ended run again."""
         key = checked(run_id)
-        queue = self._database.transact(lambda conn: perform(conn, runs.retry(conn.dialect, key)))
+        fence = self._read(lambda conn: perform(conn, runs.ended_fence(conn.dialect, key)))
+        queue = self._database.transact(lambda conn: perform(conn, runs.retry(conn.dialect, key, fence)))
         self._announcer.announce({queue})
 
     async def aretry(self, run_id: str) -> None:

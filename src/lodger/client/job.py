@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, Unpack
 from lodger.client.handle import RunHandle
 from lodger.client.options import Options, checked_options, make_run, refuse_tx
 from lodger.errors import InvalidInput
+from lodger.model.ids import new_id
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -31,7 +32,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A job with its arguments, for ``Lodger.enqueue_many``."""
+    """A job with its arguments, for ``Lodger.enqueue_many``; it may be enqueued any number of times."""
 
     run: NewRun
     spec: JobSpec | None
@@ -46,6 +47,14 @@ def checked_calls(calls: object) -> list[Call]:
         if not isinstance(call, Call):
             raise InvalidInput(f"calls[{place}]", call, ALLOWED_CALLS)
     return given
+
+
+def new_runs(calls: Iterable[Call]) -> list[NewRun]:
+    """Return a run for each of ``calls``: as often as a call is enqueued, it is another run.
+
+    From here on their ids stay, so that an enqueue whose commit reply was lost can be sent again.
+    """
+    return [call.run._replace(id=new_id()) for call in calls]
 
 
 class BoundJob(Generic[P, R]):

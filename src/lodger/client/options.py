@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final, TypedDict
 
 from lodger.errors import InvalidInput
-from lodger.model.ids import new_id
 from lodger.model.job import (
     ExecutorName,
     JobSpec,
@@ -65,7 +64,7 @@ def refuse_tx(options: Options) -> None:
 
 
 def make_run(name: str, spec: JobSpec | None, args: str, options: Options, meta: dict[str, Any]) -> NewRun:
-    """Return the run to insert; raise InvalidInput naming the option that is wrong.
+    """Return the run to insert, still without its id; raise InvalidInput naming the option that is wrong.
 
     ``spec`` is None for a job enqueued by name: its limits are then filled in where its code is.
     """
@@ -77,7 +76,7 @@ def make_run(name: str, spec: JobSpec | None, args: str, options: Options, meta:
     tags = checked_tags(options["tags"]) if "tags" in options else spec.tags if spec else ()
     priority = checked_priority(options["priority"]) if "priority" in options else spec.priority if spec else 0
     return NewRun(
-        id=new_id(),
+        id="",
         job=name,
         queue=_queue(options, spec),
         args=args,

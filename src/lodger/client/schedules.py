@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar
 
 from lodger.errors import InvalidInput
+from lodger.model.ids import new_id
 from lodger.model.job import checked_name
 from lodger.model.schedule import SCHEDULE_ID, Misfire, Overlap, ScheduleRecord, ScheduleSpec, make_spec
 from lodger.model.timetable import Timetable, checked_timetable
@@ -87,8 +88,8 @@ class ScheduleDesk:
         """Create a run at once; raises ScheduleNotFound."""
         from lodger.store import schedules
 
-        key = _checked(schedule)
-        run, inserted = self._database.transact(lambda conn: schedules.run_now(conn, key))
+        key, run_id = _checked(schedule), new_id()
+        run, inserted = self._database.transact(lambda conn: schedules.run_now(conn, key, run_id))
         self._announcer.announce({run.queue})
         return run, inserted
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from lodger.errors import InvalidInput
-from lodger.model.ids import new_id, text_of
+from lodger.model.ids import text_of
 from lodger.model.job import checked_name
 from lodger.model.payload import decode, encode
 from lodger.model.run import NewRun
@@ -118,18 +118,18 @@ def run_of(
     template: str,
     instant: datetime,
     run_at: datetime | None = None,
-    by_hand: bool = False,
+    by_hand: str | None = None,
 ) -> NewRun:
     """Return the run of one instant; its meta says which one, and whether a person asked for it.
 
-    It has the same id whoever makes it, however often; those by hand are beside the timetable and differ.
+    It has the same id whoever makes it, however often; those by hand are beside the timetable, each with its own.
     """
     values = json.loads(template)
     unique = values.pop("unique")
-    origin = {"id": schedule, "instant": instant.isoformat(), "by_hand": by_hand}
+    origin = {"id": schedule, "instant": instant.isoformat(), "by_hand": by_hand is not None}
     meta = (decode(values.pop("meta")) or {}) | {META: origin}
     return NewRun(
-        id=new_id() if by_hand else fire_id(schedule, instant),
+        id=by_hand or fire_id(schedule, instant),
         job=job,
         queue=queue,
         run_at=run_at,

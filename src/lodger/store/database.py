@@ -8,22 +8,21 @@ and would starve enqueuers for seconds behind a busy worker.
 
 from __future__ import annotations
 
-import os
 import random
 import threading
 import time
-import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Engine
-from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.pool import Pool, PoolProxiedConnection
 
 from lodger.errors import ConfigurationError
 from lodger.store.faults import is_transient
 from lodger.store.filelock import FileLock
+from lodger.store.forks import Handle, forks
 from lodger.store.sql import DialectName, Params, ParamStyle, Statement, Tables
 from lodger.store.url import DatabaseUrl, parse
 
@@ -94,7 +93,7 @@ class Conn:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit what happens inside together, or nothing of it."""
-        with self._lock or _NO_LOCK:
+        with self._turn():
             self._cursor.execute(BEGIN[self.dialect])
             self._in_transaction = True
             try:
@@ -112,24 +111,15 @@ class Conn:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        if self._in_transaction or self._lock is None:
+        with _NO_LOCK if self._in_transaction else self._turn():
             yield
-        else:
-            with self._lock:
-                yield
+
+    def _turn(self) -> AbstractContextManager[None]:
+        return _NO_LOCK if self._lock is None else self._lock.held(WAIT_SECONDS)
 
 
-class _NoLock:
-    """Stands where an engine needs no queue for its writers."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-
-_NO_LOCK: Final = _NoLock()
+_NO_LOCK: Final[AbstractContextManager[None]] = nullcontext()
+"""Stands where an engine needs no queue for its writers."""
 
 
 class Database:
@@ -143,7 +133,7 @@ class Database:
         self._pool_size = pool_size
         self._engine: Engine | None = None
         self._guard = threading.Lock()
-        _forget_after_fork(self)
+        forks.add(self)
 
     @property
     def engine(self) -> Engine:
@@ -156,15 +146,35 @@ class Database:
     @contextmanager
     def connect(self) -> Iterator[Conn]:
         """Lend a connection; one that broke is thrown away and not lent again."""
-        raw = self.engine.raw_connection()
-        try:
+        at_work: AbstractContextManager[list[Handle]] = forks.at_work() if self.is_file else nullcontext([])
+        with at_work as handles, self._lend(handles) as raw:
             yield self._wrap(raw)
+
+    @contextmanager
+    def _lend(self, handles: list[Handle]) -> Iterator[PoolProxiedConnection]:
+        engine = self.engine
+        pool = engine.pool
+        raw = engine.raw_connection()
+        handles.append(raw)
+        try:
+            yield raw
         except BaseException as error:
-            if not isinstance(error, Exception) or self.is_disconnect(error, raw):
+            if self.is_disconnect(error, raw):
+                self._renew(engine, pool)
+            elif not isinstance(error, Exception):
                 raw.invalidate()
             raise
         finally:
+            if engine.pool is not pool and raw.is_valid:  # closed meanwhile: nobody would close what comes back to it
+                raw.invalidate()
             raw.close()
+            handles.remove(raw)
+
+    def _renew(self, engine: Engine, pool: Pool) -> None:
+        """Replace a pool of which one connection was lost: the others are as old, and each would cost a try."""
+        with self._guard:
+            if engine.pool is pool:
+                engine.dispose()
 
     @contextmanager
     def begin(self) -> Iterator[Conn]:
@@ -203,28 +213,28 @@ class Database:
         if engine is not None:
             engine.dispose()
 
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file of this host's, which SQLite locks for the whole process."""
+        return self.dialect == "sqlite"
+
+    def close_idle(self) -> None:
+        """Close the connections that nobody uses just now."""
+        with self._guard:
+            engine = self._engine
+        if engine is not None:
+            engine.dispose()
+
     def forget(self) -> None:
-        """Drop the pool without closing it: the connections belong to the parent of a fork."""
+        """Begin anew in the child of a fork; a server's connections are the parent's, and left as they are."""
         self._guard = threading.Lock()
         engine, self._engine = self._engine, None
         if engine is not None:
-            engine.dispose(close=False)
+            engine.dispose(close=self.is_file)
 
     def _wrap(self, raw: PoolProxiedConnection) -> Conn:
         lock = FileLock.of(f"{self.url.path}-lodger-lock") if self.dialect == "sqlite" else None
         return Conn(raw, self.dialect, self.tables, lock)
-
-
-def _forget_after_fork(database: Database) -> None:
-    reference = weakref.ref(database)
-
-    def forget() -> None:
-        alive = reference()
-        if alive is not None:
-            alive.forget()
-
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=forget)
 
 
 def _make_engine(url: DatabaseUrl, pool_size: int) -> Engine:

@@ -9,11 +9,14 @@ from typing import Any, Final
 
 from lodger.store.sql import DialectName
 
-# serialization, deadlock, lock timeout, shutdown and start of the server, connection, read-only, resources
-POSTGRESQL_STATES: Final = ("40001", "40P01", "55P03", "57P01", "57P02", "57P03", "25006")
+# serialization, deadlock, lock timeout, shutdown and start of the server, idle for too long, read-only;
+# as classes: connection, resources
+POSTGRESQL_STATES: Final = ("40001", "40P01", "55P03", "57P01", "57P02", "57P03", "57P05", "25006")
 POSTGRESQL_CLASSES: Final = ("08", "53")
-# deadlock, lock wait, record changed, too many connections, read only, server gone, lost in query, shutdown
-MYSQL_NUMBERS: Final = frozenset({1213, 1205, 1020, 1040, 1053, 1290, 1836, 2002, 2003, 2006, 2013, 2055, 3572, 1927})
+# deadlock, lock wait, record changed, too many connections, read only, server gone, lost in query, shutdown, idle
+MYSQL_NUMBERS: Final = frozenset(
+    {1213, 1205, 1020, 1040, 1053, 1290, 1836, 2002, 2003, 2006, 2013, 2055, 3572, 1927, 4031}
+)
 SQLITE_WORDS: Final = (
     "locked",
     "busy",

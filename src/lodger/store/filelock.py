@@ -1,10 +1,16 @@
-"""A lock between processes and threads of one host: flock on a side file, freed by the kernel at death."""
+"""A lock between processes and threads of one host: flock on a side file, freed by the kernel at death.
+
+flock serves those who wait in the order in which they came, and cannot be told for how long: whoever has to wait has a
+thread stand in line for it, and goes away when its patience ends. A holder may be frozen, and no writer may wait for it
+for ever.
+"""
 
 from __future__ import annotations
 
 import os
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 try:
@@ -14,7 +20,7 @@ except ImportError:  # Windows has no flock; SQLite's own (unfair) wait remains
 
 
 class FileLock:
-    """``with lock:`` waits its turn. Each thread holds a file handle of its own."""
+    """``with lock.held(seconds):`` waits its turn. Each thread holds a file handle of its own."""
 
     _local = threading.local()
 
@@ -22,6 +28,9 @@ class FileLock:
         """Open (and create, mode 0600 as the umask allows) the side file at ``path``."""
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         self.pid = os.getpid()
+        self._line = threading.Condition()
+        self._stands = False
+        self._wanted = False
 
     @classmethod
     def of(cls, path: str) -> FileLock:
@@ -34,15 +43,41 @@ class FileLock:
             lock = locks[path] = cls(path)
         return lock
 
-    def __enter__(self) -> None:
-        """Wait for the lock."""
-        if fcntl is not None:
-            fcntl.flock(self._fd, fcntl.LOCK_EX)
+    @contextmanager
+    def held(self, seconds: float) -> Iterator[None]:
+        """Hold the lock; after waiting ``seconds`` for it go on without it, into SQLite's own wait and its error."""
+        try:
+            if fcntl is not None:
+                self._take(seconds)
+            yield
+        finally:
+            # Straight into C: the exception that stops a job's thread can arrive wherever Python code begins or goes
+            # on, also when the lock has just been given, and a lock that is left behind stops every writer.
+            if fcntl is not None:
+                fcntl.flock(self._fd, fcntl.LOCK_UN)
 
-    def __exit__(self, *_: object) -> None:
-        """Let the next one in."""
-        if fcntl is not None:
-            fcntl.flock(self._fd, fcntl.LOCK_UN)
+    def _take(self, seconds: float) -> None:
+        with self._line:
+            if not self._stands:
+                with suppress(BlockingIOError):
+                    return fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._stands = True
+                threading.Thread(target=self._stand_in_line, name="lodger-line", daemon=True).start()
+            self._wanted = True
+            try:
+                self._line.wait_for(lambda: not self._stands, seconds)
+            finally:
+                self._wanted = False
+        return None
+
+    def _stand_in_line(self) -> None:
+        """Wait for as long as it takes; what comes when nobody wants it any more is given back."""
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        with self._line:
+            self._stands = False
+            if not self._wanted:
+                fcntl.flock(self._fd, fcntl.LOCK_UN)
+            self._line.notify_all()
 
     def __del__(self) -> None:
         """Close the handle of a thread that has ended."""

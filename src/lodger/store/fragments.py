@@ -11,6 +11,14 @@ def release_unique(t: Terms, table: str = "") -> str:
     return f"unique_slot = CASE WHEN {dot}unique_until > {t.now} THEN {dot}unique_slot END"
 
 
+def window_is_over(t: Terms) -> str:
+    """Return the condition: a run holds its unique key for no other reason than a window, and that has closed."""
+    return (
+        f"unique_until <= {t.now} AND (completed_at IS NOT NULL "
+        "OR (unique_scope = 'waiting' AND started_at IS NOT NULL))"
+    )
+
+
 def leave_state() -> str:
     """Return the assignments that take a run out of every index of a state."""
     return "ready_queue = NULL, scheduled_at = NULL, owner = NULL"

@@ -16,6 +16,7 @@ from lodger.model.run import Inserted, NewRun
 from lodger.model.unique import Unique
 from lodger.store.database import WAIT_SECONDS
 from lodger.store.faults import is_lock_timeout
+from lodger.store.fragments import window_is_over
 from lodger.store.patience import bounded
 from lodger.store.portions import portions
 from lodger.store.sql import DialectName, Statement, Terms, statement
@@ -94,7 +95,9 @@ def _settle(dialect: DialectName, run: NewRun, unique: Unique) -> Steps[Inserted
         # Sent again after a lost commit reply, the run may long have let go of its key.
         if (rows and holder == run.id) or (yield Step(is_there, {"id": id_in(dialect, run.id)}, answers=True)):
             return Inserted(id=run.id, created=True)
-        if not rows:  # the holder let go between our insert and this read
+        if rows and rows[0][2]:
+            yield Step(let_go, slot | {"id": rows[0][0]})
+        if not rows or rows[0][2]:  # the holder let go between our insert and this read, or just now
             yield _one_step(dialect, run)
             continue
         if unique.conflict == "return":
@@ -108,8 +111,8 @@ def _settle(dialect: DialectName, run: NewRun, unique: Unique) -> Steps[Inserted
 
 @statement
 def unique_holder(t: Terms) -> str:
-    """Who holds this unique slot, as far as the transaction sees."""
-    return f"SELECT id, status FROM {t.run} WHERE unique_slot = :slot"
+    """Who holds this unique slot, as far as the transaction sees, and whether it no longer may."""
+    return _holder(t)
 
 
 @statement
@@ -119,7 +122,18 @@ def unique_holder_now(t: Terms) -> str:
     In an app's transaction, REPEATABLE READ by default, this locks the gap before the slot too. So it is asked for
     only after a conflict, whose INSERT has locked that gap already.
     """
-    return f"SELECT id, status FROM {t.run} WHERE unique_slot = :slot {t.latest()}"
+    return f"{_holder(t)} {t.latest()}"
+
+
+def _holder(t: Terms) -> str:
+    over = f"CASE WHEN {window_is_over(t)} THEN 1 ELSE 0 END"
+    return f"SELECT id, status, {over} FROM {t.run} WHERE unique_slot = :slot"
+
+
+@statement
+def let_go(t: Terms) -> str:
+    """Take the key from a run that no longer may hold it; the sweep of a worker may come later, or never."""
+    return f"UPDATE {t.run} SET unique_slot = NULL WHERE id = :id AND unique_slot = :slot AND {window_is_over(t)}"
 
 
 @statement

@@ -114,7 +114,8 @@ def cancel(dialect: DialectName, run_id: str, *, force: bool = False) -> Steps[S
 
     A waiting run is CANCELLED at once. A running one is asked to stop and stays RUNNING until it has; should its
     attempt end otherwise meanwhile, it is not tried again. With ``force`` it is CANCELLED at once and its worker's
-    answer will be refused. Raises RunNotFound, and WrongStatus when the run has ended.
+    answer will be refused. One that is CANCELLED stays so, whoever did it: the reply may have been lost. Raises
+    RunNotFound, and WrongStatus when the run has ended otherwise.
     """
     key = {"id": id_in(dialect, run_id)}
     status = Status.RUNNING
@@ -130,7 +131,9 @@ def cancel(dialect: DialectName, run_id: str, *, force: bool = False) -> Steps[S
                 return Status.CANCELLED
         elif (yield Step(ask_to_stop, key)):
             return Status.RUNNING
-        status, asked = yield from _status(dialect, run_id)
+        status, asked, _ = yield from _status(dialect, run_id)
+        if status is Status.CANCELLED:
+            return status
         if asked and not force and status is Status.RUNNING:
             return status  # asked before: some drivers of MySQL count changed rows, not matched ones
         if status.is_terminal:
@@ -138,17 +141,17 @@ def cancel(dialect: DialectName, run_id: str, *, force: bool = False) -> Steps[S
     raise WrongStatus(run_id, status, "cancel", "a run that does not change all the time")
 
 
-def _status(dialect: DialectName, run_id: str) -> Steps[tuple[Status, bool]]:
+def _status(dialect: DialectName, run_id: str) -> Steps[tuple[Status, bool, int]]:
     rows = yield Step(status_of, {"id": id_in(dialect, run_id)}, answers=True)
     if not rows:
         raise RunNotFound(run_id)
-    return Status(rows[0][0]), bool(rows[0][1])
+    return Status(rows[0][0]), bool(rows[0][1]), int(rows[0][2])
 
 
 @statement
 def status_of(t: Terms) -> str:
-    """The status of a run, and whether it was asked to stop."""
-    return f"SELECT status, cancel_requested FROM {t.run} WHERE id = :id {t.latest()}"
+    """The status of a run, whether it was asked to stop, and its fence."""
+    return f"SELECT status, cancel_requested, fence FROM {t.run} WHERE id = :id {t.latest()}"
 
 
 @statement
@@ -181,16 +184,28 @@ UPDATE {t.run} SET status = 'CANCELLED', owner = NULL, fence = fence + 1, comple
 WHERE id = :id AND status = 'RUNNING' AND fence = :fence"""
 
 
-def retry(dialect: DialectName, run_id: str) -> Steps[str]:
+def ended_fence(dialect: DialectName, run_id: str) -> Steps[int]:
+    """Return the fence under which a run has ended. Raises RunNotFound, and WrongStatus when it has not."""
+    status, _, fence = yield from _status(dialect, run_id)
+    if not status.is_terminal:
+        raise WrongStatus(run_id, status, "retry", "SUCCEEDED, FAILED, CANCELLED")
+    return fence
+
+
+def retry(dialect: DialectName, run_id: str, fence: int | None = None) -> Steps[str]:
     """Queue an ended run again with one more attempt; return its queue.
 
-    Raises RunNotFound, and WrongStatus when the run has not ended. Its unique key is not taken again.
+    Raises RunNotFound, and WrongStatus when the run has not ended. Its unique key is not taken again. ``fence``: what
+    ``ended_fence`` said, asked once for all repetitions; when it has moved on, the run is queued again already, by an
+    earlier commit whose reply was lost, and not once more.
     """
+    if fence is None:
+        fence = yield from ended_fence(dialect, run_id)
     key = {"id": id_in(dialect, run_id)}
-    if not (yield Step(retry_ended, key)):
-        status, _ = yield from _status(dialect, run_id)
-        raise WrongStatus(run_id, status, "retry", "SUCCEEDED, FAILED, CANCELLED")
+    yield Step(retry_ended, key | {"fence": fence})
     rows = yield Step(queue_of, key, answers=True)
+    if not rows:
+        raise RunNotFound(run_id)
     return str(rows[0][0])
 
 
@@ -202,7 +217,7 @@ UPDATE {t.run} SET status = 'QUEUED', ready_queue = queue, fence = fence + 1, qu
   completed_at = NULL, expires_at = NULL, error = NULL, result = NULL, progress = NULL, cancel_requested = 0,
   crashes = 0, interruptions = 0, lost = 0,
   max_attempts = CASE WHEN max_attempts <= attempt THEN attempt + 1 ELSE max_attempts END
-WHERE id = :id AND status IN ('SUCCEEDED', 'FAILED', 'CANCELLED')"""
+WHERE id = :id AND fence = :fence AND status IN ('SUCCEEDED', 'FAILED', 'CANCELLED')"""
 
 
 @statement

@@ -227,16 +227,18 @@ def delete_declarations(t: Terms) -> str:
     return f"DELETE FROM {t.declaration} WHERE schedule_id = :id"
 
 
-def run_now(conn: Conn, schedule: str) -> tuple[NewRun, Inserted]:
+def run_now(conn: Conn, schedule: str, run_id: str) -> tuple[NewRun, Inserted]:
     """Create a run at once, beside the timetable, paused or not. Call it inside a transaction.
 
-    Raises ScheduleNotFound, and UniqueConflict if its call says so.
+    ``run_id`` is new, and the same in all repetitions of one: a commit whose reply was lost stays one run. Raises
+    ScheduleNotFound, and UniqueConflict if its call says so.
     """
     rows = conn.rows(select_template, id=schedule)
     if not rows:
         raise ScheduleNotFound(schedule)
     job, queue, template, now = rows[0]
-    run = run_of(schedule=schedule, job=job, queue=queue, template=template, instant=_aware(now), by_hand=True)
+    instant = _aware(now)
+    run = run_of(schedule=schedule, job=job, queue=queue, template=template, instant=instant, by_hand=run_id)
     (inserted,) = perform(conn, inserts.insert(conn.dialect, [run]))
     if inserted.created:
         conn.write(note_last_run, id=schedule, run=id_in(conn.dialect, run.id))

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from lodger.model.ids import first_id_at
 from lodger.store.database import Conn
-from lodger.store.fragments import release_unique
+from lodger.store.fragments import window_is_over
+from lodger.store.inserts import let_go
 from lodger.store.sql import Terms, statement
 from lodger.store.values import id_in, id_out
 
@@ -55,26 +56,20 @@ def promote_one(t: Terms) -> str:
 
 
 def free_unique(conn: Conn, limit: int) -> int:
-    """Free the keys of up to ``limit`` ended runs whose window has closed; return how many."""
-    closed = [{"id": row[0]} for row in conn.rows(closed_windows, limit=limit)]
+    """Free up to ``limit`` keys that are held only by a window which has closed; return how many."""
+    closed = [{"id": row[0], "slot": row[1]} for row in conn.rows(closed_windows, limit=limit)]
     return conn.write_many(let_go, closed) if closed else 0
 
 
 @statement
 def closed_windows(t: Terms) -> str:
-    """Ended runs that hold their key past its window, without a lock: an enqueue under way holds up nobody.
+    """Runs that hold their key only by a closed window, without a lock: an enqueue under way holds up nobody.
 
     In the order of the index, or PostgreSQL reads the whole table while it has no statistics.
     """
     return f"""
-SELECT id FROM {t.run} WHERE unique_slot IS NOT NULL AND unique_until <= {t.now} AND completed_at IS NOT NULL
+SELECT id, unique_slot FROM {t.run} WHERE unique_slot IS NOT NULL AND {window_is_over(t)}
 ORDER BY unique_slot LIMIT :limit"""
-
-
-@statement
-def let_go(t: Terms) -> str:
-    """Let go of a unique key (an admin may have retried the run since it was read)."""
-    return f"UPDATE {t.run} SET {release_unique(t)} WHERE id = :id AND completed_at IS NOT NULL"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
