@@ -146,6 +146,30 @@ def swallow_in_thread(run: SyncRun[Res], seconds: float) -> None:
 
 
 @lodger.job(timeout=0.5, retry=ONCE)
+def swallow_once_in_thread(run: SyncRun[Res]) -> None:
+    """Catch the first exception that is thrown in, as a library that tries again may."""
+    begin(run)
+    with suppress(BaseException):
+        _go_on()
+    _go_on()
+
+
+@lodger.job(timeout=0.5, retry=ONCE)
+async def swallow_once_on_loop(run: Run[Res]) -> None:
+    """The same on the event loop."""
+    begin(run)
+    with suppress(BaseException):
+        await asyncio.sleep(60)
+    await asyncio.sleep(60)
+
+
+def _go_on() -> None:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        time.sleep(0.01)
+
+
+@lodger.job(timeout=0.5, retry=ONCE)
 async def swallow_on_loop(run: Run[Res], seconds: float) -> None:
     """The same on the event loop: no cancellation reaches it."""
     end = time.monotonic() + seconds

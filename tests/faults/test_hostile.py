@@ -127,6 +127,8 @@ def answers() -> dict[str, tuple[Call, str, str]]:
         "swallow_in_process": (hostile.swallow_in_process.call(), "FAILED", r"stopped after its timeout of 0.5 s"),
         "swallow_in_thread": (hostile.swallow_in_thread.call(1.5), "SUCCEEDED", ""),
         "swallow_on_loop": (hostile.swallow_on_loop.call(1.5), "SUCCEEDED", ""),
+        "swallow_once_in_thread": (hostile.swallow_once_in_thread.call(), "FAILED", r"stopped after its timeout"),
+        "swallow_once_on_loop": (hostile.swallow_once_on_loop.call(), "FAILED", r"stopped after its timeout"),
         "block_the_loop": (hostile.block_the_loop.call(1.5), "SUCCEEDED", ""),
         "cancel_saves": (hostile.cancel_saves.call(), "SUCCEEDED", ""),
         "cancel_saves in process": (hostile.cancel_saves.using(executor="process").call(), "SUCCEEDED", ""),
@@ -216,6 +218,18 @@ def test_stored_options_that_do_not_fit(fleet: Fleet, desk: Desk) -> None:
     assert (odd.status(), desk.lodger.get_run(odd.id).attempt) == ("SCHEDULED", 0)
     assert "ended after" not in worker.log, worker.log
     assert worker.log.count("job on_loop: executor: 'thread' is not allowed") == 1, worker.log
+
+
+def test_cancelled_by_force_a_job_is_stopped(fleet: Fleet, desk: Desk) -> None:
+    """Its slot is free for others. Red when an engine does not look if its runs are still its own."""
+    fleet.start(concurrency=1)
+    gate = str(desk.fleet.directory / "gate")
+    for job in (app.patient, app.patient_on_loop, app.patient_in_process):
+        run = desk.one(job.call(gate))
+        desk.wait_start(run)
+        run.cancel(force=True)
+        desk.wait_status(desk.one(app.on_loop.call(1)), "SUCCEEDED", 20)
+        assert run.status() == "CANCELLED"
 
 
 def test_gil_is_held(fleet: Fleet, desk: Desk) -> None:

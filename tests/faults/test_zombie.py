@@ -27,7 +27,7 @@ STARTS_ANEW = "its jobs are stopped, it starts anew"
 
 def test_late_writes_change_nothing(fleet: Fleet, desk: Desk) -> None:
     path = fleet.directory / "gate"
-    zombie = fleet.start(process_slots=3)
+    zombie = fleet.start(process_slots=3, cancel_seconds=60)  # nor does it look if the runs are still its own
     handles = desk.enqueue(*[job.call(str(path)) for job in late.JOBS])
     wait_starts(desk, handles, fence=1)
     fleet.freeze(zombie)

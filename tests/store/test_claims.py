@@ -234,8 +234,8 @@ def test_runs_that_an_engine_owns_without_knowing_are_given_back(store: Store) -
 def test_cancel_requests_are_told_to_the_engine_that_runs_them(store: Store) -> None:
     """With the fence, so that a later lease of the same run is not meant."""
     worker = store.worker()
-    asked, _, elsewhere = (store.running(worker, engine=engine) for engine in (1, 1, 2))
+    asked, not_asked, elsewhere = (store.running(worker, engine=engine) for engine in (1, 1, 2))
     for run in (asked, elsewhere):
         store.do(lambda d, run=run: runs.cancel(d, run.id))
-    told = store.database.transact(lambda conn: claims.cancel_requests(conn, worker=worker, engine=1))
-    assert told == [(asked.id, 1)]
+    told = store.database.transact(lambda conn: claims.leases(conn, worker=worker, engine=1))
+    assert told == {(asked.id, 1): True, (not_asked.id, 1): False}

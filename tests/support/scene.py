@@ -76,7 +76,7 @@ class Scene:
         assert len(claims.claim(conn, worker=self.worker, engine=9, queue="default", jobs=jobs, limit=BATCH)) == BATCH
         assert claims.queues_with_work(conn) == ["default", "other"]
         claims.adopt(conn, self.leases[0], max_attempts=1, on_crash="fail")
-        claims.cancel_requests(conn, worker=self.worker, engine=1)
+        claims.leases(conn, worker=self.worker, engine=1)
         assert claims.release_unknown(conn, worker=self.worker, engine=3, known=[]) == 1
 
     def insert(self, conn: Conn) -> None:

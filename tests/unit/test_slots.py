@@ -11,7 +11,7 @@ from lodger.model.ids import new_id
 from lodger.model.run import ClaimedRun
 from lodger.worker.live import LiveRun
 from lodger.worker.pace import MAX_AHEAD, Pace
-from lodger.worker.slots import Lane, Slots
+from lodger.worker.slots import MAX_STALE, Lane, Slots
 
 lodger = Lodger()
 
@@ -99,3 +99,26 @@ def test_an_engine_claims_as_far_ahead_as_it_finishes_in_a_moment(monkeypatch: p
     assert pace.ahead() == 0, "nothing has ended for a while: what runs takes long"
     pace.note(1)
     assert pace.ahead() == 0, "what was long ago says nothing"
+
+
+def test_deadlines_of_ended_runs_do_not_pile_up() -> None:
+    """Red when they are kept until their time has come: an hour's worth of runs with a timeout of an hour."""
+    slots = Slots(lodger.registry, concurrency=10, process_slots=1)
+    for _ in range(5 * MAX_STALE):
+        run = live(options='{"timeout": 3600}')
+        slots.add(run)
+        slots.remove(run)
+    assert len(slots._deadlines) <= MAX_STALE + 1
+
+
+def test_a_run_is_told_of_once_for_each_deadline() -> None:
+    slots = Slots(lodger.registry, concurrency=2, process_slots=1)
+    run, gone = live(), live()
+    for one in (run, gone):
+        slots.add(one)
+        slots.remind(one, 0)
+    slots.remove(gone)
+    assert slots.overdue() == [run]
+    assert slots.overdue() == []
+    slots.remind(run, 0)
+    assert slots.overdue() == [run]

@@ -194,7 +194,7 @@ UPDATE {t.run} SET owner = NULL, fence = fence + 1, attempt = attempt - 1, queue
 WHERE id = :id AND status = 'RUNNING' AND fence = :fence"""
 
 
-def cancel_requests(conn: Conn, *, worker: str, engine: int) -> list[tuple[str, int]]:
-    """Return (id, fence) of the engine's running runs that somebody cancelled."""
+def leases(conn: Conn, *, worker: str, engine: int) -> dict[tuple[str, int], bool]:
+    """Return (id, fence) of the runs that the engine owns, and of each whether somebody wants it cancelled."""
     rows = conn.rows(owned_by_engine, owner=id_in(conn.dialect, worker), engine=engine)
-    return [(id_out(row[0]), row[1]) for row in rows if row[2]]
+    return {(id_out(row[0]), row[1]): bool(row[2]) for row in rows}

@@ -178,6 +178,11 @@ def accepted(t: Terms) -> str:
     return f"SELECT status FROM {t.run} WHERE id = :id AND status <> 'RUNNING' AND fence = :fence"
 
 
+def has_ended(conn: Conn, run_id: str, fence: int) -> bool:
+    """Whether a run has left RUNNING under this fence: what is still under way has ended itself by complete_in."""
+    return conn.value(accepted, id=id_in(conn.dialect, run_id), fence=fence) is not None
+
+
 def _status_since(conn: Conn, outcome: Outcome) -> str | None:
     """Return what became of the run under the outcome's fence; None when the lease was lost."""
     given_back = 1 if outcome.status == "QUEUED" else 0

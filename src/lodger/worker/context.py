@@ -26,7 +26,8 @@ else:  # the default is for type checkers; the module that knows it takes longer
     Res = TypeVar("Res", covariant=True)  # noqa: PLC0105
 
 MAX_PROGRESS_MESSAGE: Final = 500
-SAVE_SECONDS: Final = 60.0
+LOOK_SECONDS: Final = 1.0
+"""How often a job that waits for its checkpoint looks if the lease is lost; between the looks it can be stopped."""
 
 
 class Waitable(Protocol):
@@ -191,7 +192,14 @@ class SyncRun(_Context[Res]):
 
     def save(self, value: Any) -> None:
         """Save a checkpoint (JSON); when this returns, it is committed. Raises LeaseLost."""
-        self._start_save(value).result(SAVE_SECONDS)
+        pending = self._start_save(value)
+        while True:
+            try:
+                pending.result(LOOK_SECONDS)
+            except TimeoutError:  # the database is away, which is not the job's fault
+                self._check_lease()
+            else:
+                return
 
     @contextmanager
     def complete_in(self, tx: object) -> Iterator[Done]:

@@ -51,6 +51,8 @@ POLL_SECONDS: Final = {"postgresql": 1.0, "sqlite": 1.0, "mysql": 0.15}
 MAX_BACKOFF_SECONDS: Final = 5.0
 CANCELLED_SECONDS: Final = 2.0
 """How long cancelled coroutines and killed processes have to report after the grace has ended."""
+STOP_AGAIN_SECONDS: Final = 5.0
+"""A job that has been stopped and has not ended is stopped again so often; what it cleans up should take less."""
 SWITCH_SECONDS: Final = 0.001
 
 
@@ -181,7 +183,11 @@ class Engine:
         """Enter the app's worker lifespan; raises what it raises."""
         if self._identity.owns_process:
             sys.setswitchinterval(SWITCH_SECONDS)  # the engine waits for the GIL behind the jobs' loop: not 5 ms
-        self._crew.start()
+        try:
+            self._crew.start()
+        except BaseException:
+            self._crew.stop()  # in thread placement the process goes on, and we are started again and again
+            raise
         self._listener.start()
         self._maintenance.start()
 
@@ -247,8 +253,8 @@ class Engine:
         if self._look_again:
             self._look_again = False
             self._claimer.look_again()
-        for live in list(self._slots.overdue()):
-            self._stop_run(live, "timeout")
+        for live in self._slots.overdue():
+            self._stop_run(live, live.stop_reason or "timeout")
         self._give_back(0.0 if self._retiring else HOLD_SECONDS)
         if self._drain_wanted and self._drain_at is None:
             self._begin_drain()
@@ -337,11 +343,13 @@ class Engine:
         if not self._slots.active or time.monotonic() < self._next_cancel_check:
             return
         self._next_cancel_check = time.monotonic() + self._settings.cancel_seconds
-        wanted = claims.cancel_requests(conn, worker=self._identity.worker, engine=self._identity.number)
-        for key in wanted:
-            live = self._slots.active.get(key)
-            if live is not None and not live.cancelled:
+        leases = claims.leases(conn, worker=self._identity.worker, engine=self._identity.number)
+        for key, live in list(self._slots.active.items()):
+            if leases.get(key) and not live.cancelled:
                 self._stop_run(live, "cancel")
+            elif key not in leases and not (live.lost or live.completed or finish.has_ended(conn, *key)):
+                live.lost = True  # cancelled by force, say
+                self._stop_run(live, "lost")
 
     def _take_outcomes(self) -> list[Outcome]:
         taken: list[Outcome] = []
@@ -397,6 +405,7 @@ class Engine:
         counted, heir = self._slots.remove(live)
         if counted and not self._abandoned:
             self._keep(live, ending)
+            live.lost = live.lost or isinstance(ending, Stopped)  # a thread may go on: it writes nothing more
         if heir is not None and not self._abandoned:
             self._crew.submit_one(heir)
         if not self._news.is_set():
@@ -416,14 +425,14 @@ class Engine:
             self._crew.tell_failure(live, outcome)
 
     def _stop_run(self, live: LiveRun, reason: StopReason) -> None:
+        """Stop a run; it tells the first reason there was. A job may swallow that: try again until it ends."""
         live.cancelled = live.cancelled or reason == "cancel"
-        if live.stop_reason is not None:
-            return
-        live.stop_reason = reason
-        if not self._slots.withdraw(live):
-            self._crew.interrupt(live)
-        else:
+        live.stop_reason = live.stop_reason or reason
+        if self._slots.withdraw(live):
             self._keep(live, Cancelled("cancelled before it started") if reason == "cancel" else Unstarted())
+            return
+        self._crew.interrupt(live)
+        self._slots.remind(live, STOP_AGAIN_SECONDS)
 
     def _give_back(self, waited_seconds: float = 0.0) -> None:
         """Let others have what was claimed ahead and has waited so long for a slot."""

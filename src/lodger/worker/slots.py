@@ -6,11 +6,14 @@ import heapq
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from lodger.model.job import Registry
 from lodger.worker.live import LiveRun
+
+MAX_STALE: Final = 1000
+"""Deadlines of ended runs that are kept until their time has come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,18 +110,32 @@ class Slots:
         self._under_way += 1
         # In a process of its own the time starts when the process has taken it; that executor counts it itself.
         if live.timeout is not None and live.executor != "process":
-            heapq.heappush(self._deadlines, (time.monotonic() + live.timeout, live.key))
+            self._set_deadline(live, live.timeout)
+
+    def _set_deadline(self, live: LiveRun, seconds: float) -> None:
+        heapq.heappush(self._deadlines, (time.monotonic() + seconds, live.key))
+        if len(self._deadlines) > 2 * len(self.active) + MAX_STALE:  # those of runs that ended in time
+            kept = [deadline for deadline in self._deadlines if deadline[1] in self.active]
+            heapq.heapify(kept)
+            self._deadlines = kept
+
+    def remind(self, live: LiveRun, seconds: float) -> None:
+        """Have ``overdue`` tell of a run after so long, should it be under way then."""
+        with self._guard:
+            self._set_deadline(live, seconds)
 
     def patience(self) -> float | None:
         """Return the seconds until the next time-out, None when there is none."""
-        return max(0.0, self._deadlines[0][0] - time.monotonic()) if self._deadlines else None
+        deadlines = self._deadlines  # another thread may put a shorter one in its place
+        return max(0.0, deadlines[0][0] - time.monotonic()) if deadlines else None
 
-    def overdue(self) -> Iterable[LiveRun]:
-        """Yield the runs whose time is up, each once."""
+    def overdue(self) -> list[LiveRun]:
+        """Return the runs whose time is up, once for each deadline."""
+        if self.patience() != 0:
+            return []
         now = time.monotonic()
-        while self._deadlines and self._deadlines[0][0] <= now:
-            with self._guard:
-                _, key = heapq.heappop(self._deadlines)
-            live = self.active.get(key)
-            if live is not None:
-                yield live
+        keys = []
+        with self._guard:
+            while self._deadlines and self._deadlines[0][0] <= now:
+                keys.append(heapq.heappop(self._deadlines)[1])
+        return [live for key in keys if (live := self.active.get(key)) is not None]

@@ -118,12 +118,21 @@ class ProcessExecutor:
         self._wake()
         if self._started:
             self._thread.join(timeout_seconds)
+        if not self._thread.is_alive():
+            self._close_pipe()
+
+    def _close_pipe(self) -> None:
+        ends = self._wake_read, self._wake_write
+        self._wake_read = self._wake_write = -1  # for threads that wake us yet: the numbers may soon be a stranger's
+        for end in ends:
+            if end >= 0:
+                os.close(end)
 
     def _wake(self) -> None:
         try:  # noqa: SIM105 - on the path of each run
             os.write(self._wake_write, b"\0")
         except OSError:
-            pass  # the pipe is full: it is awake already
+            pass  # the pipe is full: it is awake already; or closed: it has ended
 
     def _main(self) -> None:
         while not self._stopping:

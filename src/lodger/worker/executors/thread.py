@@ -85,6 +85,7 @@ class ThreadExecutor:
                 self._leave(live)
                 break
             except BaseException as error:  # noqa: BLE001 - see above
+                live.handle = None  # before anything else: what is raised in here would end the thread
                 ending = endings.raised(live, error) if ending is None else ending
         self._report(live, ending)
 
