@@ -168,6 +168,18 @@ class Store:
         """Set times of a run to ``seconds`` from now by the database's clock."""
         assert self._set_time(lambda t: t.run, run_id, seconds, columns)
 
+    def ended(self, status: str, *, took: float, ago: float, **fields: Any) -> str:
+        """A run that a worker ended ``ago`` seconds ago, after ``took`` seconds; return its id."""
+        run_id = self.enqueue(**fields)
+
+        def sql(t: Terms) -> str:
+            times = f"started_at = {t.after(':started')}, completed_at = {t.after(':completed')}"
+            return f"UPDATE {t.run} SET status = '{status}', ready_queue = NULL, {times} WHERE id = :id"
+
+        started, completed = round(-(ago + took) * 1e6), round(-ago * 1e6)
+        assert self.change(sql, id=self.key(run_id), started=started, completed=completed)
+        return run_id
+
     def silence(self, worker: str, seconds: float = 3600) -> None:
         """Make the worker's last beat that old."""
         assert self._set_time(lambda t: t.worker, worker, -seconds, ["beat_at"])
