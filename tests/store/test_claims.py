@@ -232,12 +232,13 @@ def test_runs_that_an_engine_owns_without_knowing_are_given_back(store: Store) -
 
 
 def test_an_engine_does_not_know_a_run_by_a_lease_that_it_lost(store: Store) -> None:
-    """It still works on the old one, and the reply to its claim of the new one was lost. Fails when ids are compared."""
+    """It still works on the old one; the reply to its claim of the new one was lost. Fails when ids are compared."""
     worker = store.worker()
     old = store.running(worker)
     store.free_engine(worker)
     assert store.claim_one(worker).fence == old.fence + 2
-    give_back = lambda conn: claims.release_unknown(conn, worker=worker, engine=1, known=[(old.id, old.fence)])  # noqa: E731
+    lease = old.id, old.fence
+    give_back = lambda conn: claims.release_unknown(conn, worker=worker, engine=1, known=[lease])  # noqa: E731
     assert store.database.transact(give_back) == 1
     assert store.status(old.id) == "QUEUED"
 

@@ -165,7 +165,8 @@ WHERE id = :id AND status = 'RUNNING' AND fence = :fence"""
 def release_unknown(conn: Conn, *, worker: str, engine: int, known: Iterable[tuple[str, int]]) -> int:
     """Give back runs that this engine owns but does not know of: a claim whose commit reply was lost.
 
-    ``known``: (id, fence) of those it holds; it may know the run by a lease that was lost long ago. Call it after a claim failed in doubt, before the next one. They were never started: attempt refunded.
+    ``known``: (id, fence) of those it holds; it may know the run by a lease that was lost long ago. Call it after a
+    claim failed in doubt, before the next one. They were never started: attempt refunded.
     """
     owned = conn.rows(owned_by_engine, owner=id_in(conn.dialect, worker), engine=engine)
     leases = set(known)
