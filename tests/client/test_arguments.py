@@ -16,7 +16,7 @@ from typing_extensions import TypedDict
 
 from lodger import ConfigurationError, InvalidInput, Lodger, Run
 from lodger.errors import InvalidArguments, InvalidPayload
-from lodger.model.arguments import Result
+from lodger.model.arguments import Check, Result
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -40,6 +40,41 @@ class Number(enum.IntEnum):
 class Address(pydantic.BaseModel):
     city: str
     since: date | None = None
+
+
+class Aliased(pydantic.BaseModel):
+    city: str = pydantic.Field(alias="town")
+
+
+class ReadElsewhere(pydantic.BaseModel):
+    code: str = pydantic.Field("", validation_alias="zip")
+
+
+class Shown(pydantic.BaseModel):
+    city: str = pydantic.Field(serialization_alias="shownAs")
+
+    @pydantic.computed_field
+    def size(self) -> int:
+        return len(self.city)
+
+
+class Login(pydantic.BaseModel):
+    name: str
+    password: pydantic.SecretStr
+
+
+class Told(Login):
+    @pydantic.field_serializer("password", when_used="json")
+    def tell(self, value: pydantic.SecretStr) -> str:
+        return value.get_secret_value()
+
+
+class Wrapped(pydantic.BaseModel):
+    size: int
+
+    @pydantic.model_serializer
+    def wrap(self) -> dict[str, Any]:
+        return {"wrapped": {"size": self.size}}
 
 
 @dataclasses.dataclass
@@ -99,6 +134,10 @@ def there_and_back(job: Any, *args: Any, **kwargs: Any) -> tuple[tuple[Any, ...]
         (Literal["a", 3], 3),
         (Address, Address(city="Kiel", since=date(2030, 1, 1))),
         (list[Address], [Address(city="Kiel")]),
+        (Aliased, Aliased(town="Kiel")),
+        (Shown, Shown(city="Kiel")),
+        (Told, Told(name="a", password=pydantic.SecretStr("b"))),
+        (UUID | int, SOME),
         (Size, Size(1, 2.5)),
         (Pair, Pair(1, "a")),
         (Options, {"fast": True}),
@@ -113,6 +152,14 @@ def test_a_right_value_arrives_as_it_was(annotation: Any, value: object) -> None
     (arrived,), _ = there_and_back(job_of(annotation), value)
     assert arrived == value
     assert type(arrived) is type(value)
+
+
+@pytest.mark.parametrize("annotation", [UUID, datetime, list[int], Address, Size, Pair, Colour, UUID | None], ids=repr)
+def test_the_usual_types_are_not_tried_at_each_enqueue(annotation: Any) -> None:
+    """That would double the time. Fails when all types are doubtful."""
+    check = Check(annotation)
+    check._pydantic("job(value)")
+    assert not check._doubtful
 
 
 @pytest.mark.parametrize(
@@ -156,6 +203,11 @@ def test_what_a_type_checker_takes_is_taken(annotation: Any, value: object, arri
         (Address, {"city": 5}, "city Input should be a valid string"),
         (Annotated[int, pydantic.Field(ge=0)], -1, "greater than or equal to 0"),
         (bytes, b"\xff", "utf-8"),
+        (Wrapped, Wrapped(size=1), "comes back from its own JSON"),
+        (ReadElsewhere, ReadElsewhere.model_validate({"zip": "24103"}), "comes back from its own JSON"),
+        (UUID | str, str(SOME), "comes back from its own JSON"),
+        (pydantic.SecretStr, pydantic.SecretStr("b"), "pass a reference to it"),
+        (Login, Login(name="a", password=pydantic.SecretStr("b")), "pass a reference to it"),
     ],
     ids=repr,
 )

@@ -43,6 +43,15 @@ UPDATE lodger_run SET status = :status, owner = NULL, fence = fence + 1,
   cancel_requested = 0, error = :error
 WHERE id = :id AND status = 'RUNNING' AND fence = :fence;
 
+-- lock_silent: postgresql
+SELECT id FROM lodger_worker WHERE id = :id AND dead_at IS NULL AND beat_at < statement_timestamp() - dead_after_us * interval '1 microsecond' FOR UPDATE SKIP LOCKED;
+
+-- lock_silent: mysql
+SELECT id FROM lodger_worker WHERE id = :id AND dead_at IS NULL AND beat_at < UTC_TIMESTAMP(6) - INTERVAL dead_after_us MICROSECOND FOR UPDATE SKIP LOCKED;
+
+-- lock_silent: sqlite
+SELECT id FROM lodger_worker WHERE id = :id AND dead_at IS NULL AND beat_at < (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000) - dead_after_us;
+
 -- ownerless: postgresql, mysql, sqlite
 SELECT DISTINCT r.owner FROM lodger_run AS r WHERE r.owner IS NOT NULL
   AND NOT EXISTS (SELECT 1 FROM lodger_worker AS w WHERE w.id = r.owner AND w.dead_at IS NULL);

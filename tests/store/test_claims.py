@@ -222,13 +222,25 @@ def test_runs_that_an_engine_owns_without_knowing_are_given_back(store: Store) -
     """The reply to its claim was lost. Attempt refunded, fence moved, known ones and other engines' left alone."""
     worker = store.worker()
     known, lost, other = (store.running(worker, engine=engine) for engine in (1, 1, 2))
-    give_back = lambda conn: claims.release_unknown(conn, worker=worker, engine=1, known=[known.id])  # noqa: E731
+    give_back = lambda conn: claims.release_unknown(conn, worker=worker, engine=1, known=[(known.id, 1)])  # noqa: E731
     assert store.database.transact(give_back) == 1
     assert [store.status(run.id) for run in (known, lost, other)] == ["RUNNING", "QUEUED", "RUNNING"]
     run = store.get(lost.id)
     assert (run.fence, run.attempt) == (2, 0)
     assert store.database.transact(give_back) == 0
     assert store.claim_one(worker).fence == 3
+
+
+def test_an_engine_does_not_know_a_run_by_a_lease_that_it_lost(store: Store) -> None:
+    """It still works on the old one; the reply to its claim of the new one was lost. Fails when ids are compared."""
+    worker = store.worker()
+    old = store.running(worker)
+    store.free_engine(worker)
+    assert store.claim_one(worker).fence == old.fence + 2
+    lease = old.id, old.fence
+    give_back = lambda conn: claims.release_unknown(conn, worker=worker, engine=1, known=[lease])  # noqa: E731
+    assert store.database.transact(give_back) == 1
+    assert store.status(old.id) == "QUEUED"
 
 
 def test_cancel_requests_are_told_to_the_engine_that_runs_them(store: Store) -> None:

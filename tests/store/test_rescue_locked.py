@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -9,7 +12,10 @@ from sqlalchemy import Connection, create_engine
 
 from lodger.model.run import ClaimedRun
 from lodger.store import rescue, runs
+from lodger.store.database import IDLE_SECONDS, WAIT_SECONDS, Conn
 from lodger.store.doors import open_door
+from lodger.store.sql import Statement
+from lodger.supervisor.sweeper import sweep
 from tests.support.store import Store
 
 
@@ -17,6 +23,60 @@ def complete_in(store: Store, tx: Connection, run: ClaimedRun) -> None:
     """End the run in the app's transaction, as its job does."""
     door: Any = open_door(tx, store.database)
     assert door.run(runs.complete(store.dialect, run.id, run.fence, None))
+
+
+@contextmanager
+def frozen_beside(store: Store, worker: str) -> Iterator[None]:
+    """Another rescuer, which froze when it had locked the worker's row. SQLite has one writer, which all wait for."""
+    if store.dialect == "sqlite":
+        yield
+        return
+    with store.database.begin() as conn:
+        assert conn.rows(rescue.lock_silent, id=store.key(worker))
+        yield
+
+
+def test_a_rescuer_that_froze_holds_up_the_rescue_of_no_other_worker(store: Store) -> None:
+    """Fails without SKIP LOCKED in `lock_silent`: five seconds for each try, and the sweep ends with the first."""
+    held, silent = store.worker(), store.worker()
+    for worker in (held, silent):
+        store.running(worker)
+        store.silence(worker)
+    started = time.monotonic()
+    with frozen_beside(store, held):
+        freed = sweep(store.database)
+    assert time.monotonic() - started < WAIT_SECONDS
+    assert len(freed) == (2 if store.dialect == "sqlite" else 1)
+    assert len(freed) + len(sweep(store.database)) == 2
+
+
+def test_a_worker_whose_rescue_fails_keeps_no_other_from_it(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails when the first error ends the sweep."""
+    workers = [store.worker(), store.worker()]
+    runs_of = {worker: store.running(worker).id for worker in workers}
+    for worker in workers:
+        store.silence(worker)
+    free_silent = rescue.free_silent
+
+    def fail_for_one(conn: Conn, worker: str) -> list[rescue.Freed] | None:
+        if worker == workers[0]:
+            raise ValueError(worker)
+        return free_silent(conn, worker)
+
+    monkeypatch.setattr(rescue, "free_silent", fail_for_one)
+    assert [one.id for one in sweep(store.database)] == [runs_of[workers[1]]]
+
+
+def test_a_transaction_of_ours_that_stands_still_is_ended_by_the_server(store: Store) -> None:
+    """Its locks go with it; SQLite has no server. Fails without the settings in BEGIN and at connecting."""
+    ask = {
+        "postgresql": "SHOW idle_in_transaction_session_timeout",
+        "mysql": "SELECT @@idle_transaction_timeout",
+        "sqlite": "SELECT NULL",
+    }
+    with store.database.begin() as conn:
+        told = conn.value(Statement(lambda _: ask[store.dialect]))
+    assert told == {"postgresql": "1min", "mysql": IDLE_SECONDS, "sqlite": None}[store.dialect]
 
 
 @pytest.mark.parametrize(("end", "status"), [("commit", "SUCCEEDED"), ("rollback", "QUEUED")])

@@ -180,11 +180,11 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.any_run(lambda run: run.owner is not None))
     @rule(worker=crew, engine=ENGINES, known=st.lists(leases, max_size=2))
     def release_unknown(self, worker: str, engine: int, known: list[ClaimedRun]) -> None:
-        ids = [run.id for run in known]
+        held = [lease_of(run) for run in known]
         given_back = self.store.database.transact(
-            lambda conn: claims.release_unknown(conn, worker=worker, engine=engine, known=ids)
+            lambda conn: claims.release_unknown(conn, worker=worker, engine=engine, known=held)
         )
-        assert given_back == self.model.give_back(worker, engine, ids)
+        assert given_back == self.model.give_back(worker, engine, held)
 
     @precondition(lambda self: self.any_run(lambda run: run.owner is not None))
     @rule(worker=crew, engine=ENGINES)

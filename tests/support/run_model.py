@@ -191,9 +191,9 @@ class Model:
             self._free(run, status)
         return _statuses(lost)
 
-    def give_back(self, worker: str, engine: int, known: Iterable[str]) -> int:
+    def give_back(self, worker: str, engine: int, known: Iterable[Lease]) -> int:
         """An engine does not know of these runs: its claim's reply was lost."""
-        strangers = [run for run in self.owned(worker, engine) if run.id not in set(known)]
+        strangers = [run for run in self.owned(worker, engine) if (run.id, run.fence) not in set(known)]
         for run in strangers:
             run.attempt -= 1
             run.leave("CANCELLED" if run.cancel_requested else "QUEUED", moves_fence=True)

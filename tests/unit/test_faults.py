@@ -22,6 +22,7 @@ PASSING: list[tuple[Any, Exception]] = [
     ("postgresql", pg.CannotConnectNow()),
     ("postgresql", pg.ReadOnlySqlTransaction()),
     ("postgresql", pg.IdleSessionTimeout()),
+    ("postgresql", pg.IdleInTransactionSessionTimeout()),
     ("postgresql", pg.DiskFull()),
     ("postgresql", pg.TooManyConnections()),
     ("postgresql", pg.ConnectionFailure()),
@@ -92,7 +93,7 @@ def test_a_fault_that_stays_is_not_repeated(dialect: Any, error: Exception) -> N
     assert not is_transient(dialect, error)
 
 
-@pytest.mark.parametrize(("dialect", "error"), [PASSING[0], PASSING[13], PASSING[25]], ids=name)
+@pytest.mark.parametrize(("dialect", "error"), [PASSING[0], PASSING[14], PASSING[26]], ids=name)
 def test_sqlalchemy_s_wrapper_is_looked_through(dialect: Any, error: Exception) -> None:
     """Connecting goes through SQLAlchemy, which wraps what the driver raises."""
     assert is_transient(dialect, OperationalError("connect", None, error))

@@ -11,7 +11,7 @@ import inspect
 import json
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import takewhile
 from typing import Any, Final
@@ -20,6 +20,7 @@ from lodger.errors import ConfigurationError, InvalidArguments
 from lodger.model.payload import decode, encode
 
 POSITIONAL: Final = "*"
+DOUBTFUL: Final = frozenset({"serialization", "alias", "validation_alias", "serialization_alias"})
 PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 
 
@@ -136,6 +137,8 @@ class Check:
         self._plain = _plain_types(annotation)
         self._annotation = annotation
         self._adapter: Any = None
+        self._doubtful = False
+        """Whether what it dumps may not be what it loads, so that each value is tried."""
 
     def dump(self, place: str, value: Any) -> Any:
         """Return ``value`` as JSON-ready data; raise InvalidArguments when the annotation refuses it."""
@@ -145,9 +148,34 @@ class Check:
             return self._plainly(place, value)
         adapter = self._pydantic(place)
         try:
-            return adapter.dump_python(adapter.validate_python(value, strict=True), mode="json")
+            valid = adapter.validate_python(value, strict=True)
+            data = adapter.dump_python(valid, mode="json", by_alias=True, round_trip=True)
+            if self._doubtful and not self._comes_back(valid, data):
+                data = adapter.dump_python(valid, mode="json", by_alias=False, round_trip=True)
+                if not self._comes_back(valid, data):
+                    raise InvalidArguments(place, value, self._lossless())
+        except InvalidArguments:
+            raise
         except ValueError as error:  # ValidationError, PydanticSerializationError, bytes that are no text
             raise InvalidArguments(place, value, _reasons(error)) from None
+        return data
+
+    def _comes_back(self, valid: Any, data: Any) -> bool:
+        """Whether the worker will load what was given; values that cannot be compared are compared by their fields."""
+        adapter = self._adapter
+        try:
+            loaded = adapter.validate_json(json.dumps(data))
+        except ValueError:
+            return False
+        same = type(loaded) is type(valid)
+        return bool(loaded == valid or (same and adapter.dump_python(loaded) == adapter.dump_python(valid)))
+
+    def _lossless(self) -> str:
+        """Say what is allowed where a value would not come back."""
+        told = "a value that comes back from its own JSON (look at its aliases, serializers and unions)"
+        if any("Secret" in kind.__name__ for kind in _classes(self._adapter.core_schema)):
+            told += "; a secret hides itself in JSON: pass a reference to it, such as a name or an id"
+        return told
 
     def load(self, place: str, value: Any) -> Any:
         """Return stored data as the annotation's type; raise InvalidArguments when it does not fit."""
@@ -186,6 +214,7 @@ class Check:
                 reason = str(error).partition("\n")[0]
                 told = f"a type with JSON: a plain one, a dataclass, a pydantic model ... ({reason})"
                 raise ConfigurationError(f"{place} annotation", self._annotation, told) from None
+            self._doubtful = any(map(_is_doubtful, _parts(self._adapter.core_schema)))
         return self._adapter
 
 
@@ -233,6 +262,26 @@ class Result:
             return TypeAdapter(annotation)
         except PydanticUserError:  # a type without JSON: what it became is shown as it is
             return False
+
+
+def _parts(schema: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield all parts of a schema of pydantic's."""
+    if isinstance(schema, Mapping):
+        yield schema
+        schema = list(schema.values())
+    if isinstance(schema, list | tuple):
+        for part in schema:
+            yield from _parts(part)
+
+
+def _is_doubtful(part: Mapping[str, Any]) -> bool:
+    """Whether code of somebody's, another name or a choice stands between a value and its JSON."""
+    kind = str(part.get("type"))
+    return kind == "union" or kind.startswith("function-") or not DOUBTFUL.isdisjoint(part)
+
+
+def _classes(schema: Any) -> list[type]:
+    return [part["cls"] for part in _parts(schema) if isinstance(part.get("cls"), type)]
 
 
 def _plain_types(annotation: Any) -> frozenset[type] | None:

@@ -7,7 +7,7 @@ was declared dead while it slept cannot take new work before it has noticed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -162,13 +162,15 @@ UPDATE {t.run} SET max_attempts = COALESCE(max_attempts, :max_attempts), on_cras
 WHERE id = :id AND status = 'RUNNING' AND fence = :fence"""
 
 
-def release_unknown(conn: Conn, *, worker: str, engine: int, known: Sequence[str]) -> int:
+def release_unknown(conn: Conn, *, worker: str, engine: int, known: Iterable[tuple[str, int]]) -> int:
     """Give back runs that this engine owns but does not know of: a claim whose commit reply was lost.
 
-    Call it after a claim failed in doubt, before the next one. They were never started: attempt refunded.
+    ``known``: (id, fence) of those it holds; it may know the run by a lease that was lost long ago. Call it after a
+    claim failed in doubt, before the next one. They were never started: attempt refunded.
     """
     owned = conn.rows(owned_by_engine, owner=id_in(conn.dialect, worker), engine=engine)
-    strangers = [row for row in owned if id_out(row[0]) not in set(known)]
+    leases = set(known)
+    strangers = [row for row in owned if (id_out(row[0]), row[1]) not in leases]
     for row in strangers:
         conn.write(give_back, id=row[0], fence=row[1])
     return len(strangers)

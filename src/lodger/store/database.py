@@ -31,9 +31,15 @@ T = TypeVar("T")
 SQLITE_MINIMUM: Final = (3, 35, 0)
 WAIT_SECONDS: Final = 5
 """How long a statement of Lodger's waits for somebody's lock, on every engine; what waited so long is tried again."""
+IDLE_SECONDS: Final = 60
+"""How long a transaction of Lodger's may stand still: then its process is frozen, and the server ends it. Not MySQL."""
 CONNECT_SECONDS: Final = 10
 BEGIN: Final[dict[DialectName, str]] = {
-    "postgresql": f"BEGIN; SET LOCAL lock_timeout = '{WAIT_SECONDS}s'",  # one round trip, and no trace in a pooler
+    # one round trip, and no trace in a pooler
+    "postgresql": (
+        f"BEGIN; SET LOCAL lock_timeout = '{WAIT_SECONDS}s'; "
+        f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'"
+    ),
     "mysql": "START TRANSACTION",
     "sqlite": "BEGIN IMMEDIATE",
 }
@@ -287,7 +293,8 @@ def _set_up_mysql(raw: Any, _record: Any) -> None:
     cursor = raw.cursor()
     cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
     cursor.execute("SET SESSION time_zone = '+00:00', sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')")
-    cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {WAIT_SECONDS}")
+    idle = f"/*M!100301 , idle_transaction_timeout = {IDLE_SECONDS} */"  # MySQL has no such thing and skips it
+    cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {WAIT_SECONDS} {idle}")
     cursor.close()
 
 

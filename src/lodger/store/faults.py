@@ -11,7 +11,7 @@ from lodger.store.sql import DialectName
 
 # serialization, deadlock, lock timeout, shutdown and start of the server, idle for too long, read-only;
 # as classes: connection, resources
-POSTGRESQL_STATES: Final = ("40001", "40P01", "55P03", "57P01", "57P02", "57P03", "57P05", "25006")
+POSTGRESQL_STATES: Final = ("40001", "40P01", "55P03", "57P01", "57P02", "57P03", "57P05", "25P03", "25006")
 POSTGRESQL_CLASSES: Final = ("08", "53")
 # deadlock, lock wait, record changed, too many connections, read only, server gone, lost in query, shutdown, idle
 MYSQL_NUMBERS: Final = frozenset(

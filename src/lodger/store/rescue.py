@@ -109,12 +109,12 @@ def free_stopped(conn: Conn, worker: str, engine: int) -> list[Freed]:
 
 
 def free_silent(conn: Conn, worker: str) -> list[Freed] | None:
-    """Mark a silent worker dead and free its runs; None when it beat meanwhile or somebody was faster.
+    """Mark a silent worker dead and free its runs; None when it beat meanwhile or somebody is faster.
 
     Call it inside a transaction: the mark and the freeing stand or fall together.
     """
     key = id_in(conn.dialect, worker)
-    if not conn.write(bury_silent, id=key):
+    if not conn.rows(lock_silent, id=key) or not conn.write(bury_silent, id=key):
         return None
     return [_free_lost(conn, row) for row in conn.rows(runs_of_worker, owner=key)]
 
@@ -123,6 +123,13 @@ def free_silent(conn: Conn, worker: str) -> list[Freed] | None:
 def silent_workers(t: Terms) -> str:
     """Workers that have not beaten for too long."""
     return f"SELECT id FROM {t.worker} WHERE dead_at IS NULL AND {is_silent(t)}"
+
+
+@statement
+def lock_silent(t: Terms) -> str:
+    """Lock a silent worker; not one that another has locked, who may be frozen and would hold up the other rescues."""
+    return f"""
+SELECT id FROM {t.worker} WHERE id = :id AND dead_at IS NULL AND {is_silent(t)} {t.for_update(skip_locked=True)}"""
 
 
 @statement

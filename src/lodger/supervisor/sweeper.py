@@ -15,12 +15,19 @@ logger: Final = logging.getLogger("lodger.supervisor")
 
 
 def sweep(database: Database) -> list[Freed]:
-    """Free the runs of all silent workers; return them. Any number of sweepers may run at once."""
+    """Free the runs of all silent workers; return them. Any number of sweepers may run at once.
+
+    What goes wrong with one worker is logged, and tried again with the next sweep.
+    """
     with database.connect() as conn:
         suspects = rescue.silent(conn)
     freed: list[Freed] = []
     for worker in suspects:
-        runs = database.transact(lambda conn, worker=worker: _free_silent(conn, worker))  # type: ignore[misc]
+        try:
+            runs = database.transact(lambda conn, worker=worker: _free_silent(conn, worker))  # type: ignore[misc]
+        except Exception as error:  # noqa: BLE001 - the others are no less dead
+            logger.warning("worker %s fell silent, its runs could not be freed: %s", worker, error)
+            continue
         if runs is None:
             continue
         failpoint("rescue.after_commit")

@@ -333,7 +333,7 @@ class Engine:
 
     def _clear_doubt(self, conn: Conn) -> None:
         """Give back what a claim may have taken without telling us."""
-        known = [run_id for run_id, _ in list(self._held)]
+        known = list(self._held)
         freed = claims.release_unknown(conn, worker=self._identity.worker, engine=self._identity.number, known=known)
         if freed:
             logger.warning("gave back %d runs claimed by a commit whose answer was lost", freed)
