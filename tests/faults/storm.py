@@ -55,7 +55,7 @@ class Storm:
         self.desk = desk
         self.size = size
         self.kills: Counter[str] = Counter()
-        self._enqueued = 0
+        self.enqueued = 0
         self._ended: set[str] = set()
         self._random = random.Random(seed)
         self._workers = [self._start() for _ in range(WORKERS)]
@@ -82,14 +82,20 @@ class Storm:
             self._seen.add(mark.pid)
             if mark.word == "end":
                 self._ended.add(mark.run_id)
-        if self._enqueued < self.size.runs and self._enqueued - len(self._ended) < AHEAD:
-            self._enqueued += len(self.desk.enqueue(*self._calls()))
+        if self._wants_more():
+            self.enqueued += len(self.desk.enqueue(*self._calls()))
         if self._due and len(self._ended) >= self._due[0]:
             part = PARTS[self.kills.total() % len(PARTS)]
             if self._blows[part]():  # else nobody is busy right now: next turn
                 del self._due[0]
                 self.kills[part] += 1
         return len(self._ended)
+
+    def _wants_more(self) -> bool:
+        """Also when all has ended before the last kill could be struck: nobody is busy then, for ever."""
+        if self.enqueued < self.size.runs:
+            return self.enqueued - len(self._ended) < AHEAD
+        return bool(self._due) and len(self._ended) >= self.enqueued
 
     def _start(self) -> Worker:
         return self.desk.fleet.start(concurrency=self.size.concurrency)
@@ -99,7 +105,8 @@ class Storm:
         return int((number + self._random.random()) * LAST_KILL * self.size.runs / self.size.kills)
 
     def _calls(self) -> list[Call]:
-        count = min(BATCH, self.size.runs - self._enqueued)
+        left = self.size.runs - self.enqueued
+        count = min(BATCH, left) if left > 0 else BATCH
         jobs = self._random.choices(list(MIX), list(MIX.values()), k=count)
         return [job.call(self._random.randint(5, 200)) for job in jobs]
 
