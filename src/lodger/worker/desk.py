@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Final
@@ -17,6 +18,8 @@ from lodger.worker.completion import Completion
 from lodger.worker.live import LiveRun
 
 FLUSH_SECONDS: Final = 0.5
+AGAIN_SECONDS: Final = 1.0
+"""What concerns a run that somebody has locked is tried again so much later."""
 
 
 @dataclass(slots=True)
@@ -41,6 +44,21 @@ class Batch:
         """Whether there is anything to write."""
         return bool(self.progress or self.saves or self.lines)
 
+    @property
+    def run_ids(self) -> set[str]:
+        """Return the runs whose rows it writes to; log lines are rows of their own."""
+        return {live.claimed.id for live, _ in self.progress} | {save.live.claimed.id for save in self.saves}
+
+    def split_off(self, run_ids: AbstractSet[str]) -> Batch:
+        """Take out and return what is to be written to the rows of these runs."""
+        apart = Batch(
+            progress=[one for one in self.progress if one[0].claimed.id in run_ids],
+            saves=[save for save in self.saves if save.live.claimed.id in run_ids],
+        )
+        self.progress = [one for one in self.progress if one[0].claimed.id not in run_ids]
+        self.saves = [save for save in self.saves if save.live.claimed.id not in run_ids]
+        return apart
+
 
 class EngineDesk:
     """Takes progress, checkpoints and log lines from any thread; ``wake`` calls the engine for what is urgent."""
@@ -53,6 +71,8 @@ class EngineDesk:
         self._batch = Batch()
         self._progress: dict[tuple[str, int], tuple[LiveRun, str]] = {}
         self._last_flush = 0.0
+        self._aside: list[Batch] = []
+        self._again_at = 0.0
 
     def progress(self, live: LiveRun, text: str) -> None:
         """Keep the last progress of the run."""
@@ -82,13 +102,17 @@ class EngineDesk:
         """Return the seconds until something must be written, None when there is nothing."""
         if self._batch.saves:
             return 0.0
+        waits = []
         if self._progress or self._batch.lines:
-            return max(0.0, self._last_flush + FLUSH_SECONDS - time.monotonic())
-        return None
+            waits.append(max(0.0, self._last_flush + FLUSH_SECONDS - time.monotonic()))
+        if self._aside:
+            waits.append(max(0.0, self._again_at - time.monotonic()))
+        return min(waits, default=None)
 
     def take(self, *, everything: bool) -> Batch:
         """Return what is due (``everything``: also what could wait) and begin anew."""
         with self._guard:
+            self._take_up_again()
             wait = self.patience()
             if wait is None or (wait > 0 and not everything):
                 return Batch()
@@ -101,10 +125,25 @@ class EngineDesk:
     def put_back(self, batch: Batch) -> None:
         """Take back what could not be written, behind what is newer."""
         with self._guard:
-            self._batch.saves[:0] = batch.saves
-            self._batch.lines[:0] = batch.lines
-            for live, text in batch.progress:
-                self._progress.setdefault(live.key, (live, text))
+            self._put_back(batch)
+
+    def set_aside(self, batch: Batch) -> None:
+        """Take back what could not be written because somebody has locked its runs; the rest is not to wait for it."""
+        with self._guard:
+            self._aside.append(batch)
+            self._again_at = time.monotonic() + AGAIN_SECONDS
+
+    def _take_up_again(self) -> None:
+        if self._aside and time.monotonic() >= self._again_at:
+            for batch in reversed(self._aside):
+                self._put_back(batch)
+            self._aside = []
+
+    def _put_back(self, batch: Batch) -> None:
+        self._batch.saves[:0] = batch.saves
+        self._batch.lines[:0] = batch.lines
+        for live, text in batch.progress:
+            self._progress.setdefault(live.key, (live, text))
 
 
 def write(conn: Conn, batch: Batch) -> None:

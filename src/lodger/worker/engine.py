@@ -17,7 +17,6 @@ import random
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -34,7 +33,9 @@ from lodger.store.database import Conn, Database
 from lodger.wake.announcer import Announcer
 from lodger.wake.listener import Listener
 from lodger.worker import desk as desks
-from lodger.worker.claimer import MAX_BATCH, Claimer
+from lodger.worker.answers import Answers
+from lodger.worker.bypass import Bypass
+from lodger.worker.claimer import Claimer
 from lodger.worker.crew import Crew
 from lodger.worker.desk import EngineDesk
 from lodger.worker.endings import joined
@@ -94,8 +95,9 @@ class Engine:
         self._identity = identity
         self._random = random.Random()
         self._news = threading.Event()
-        self._outcomes: deque[Outcome] = deque()
+        self._answers = Answers()
         self._desk = EngineDesk(database, self._news.set)
+        self._bypass = Bypass(database, self._desk, self._answers)
         self._slots = Slots(registry, settings.concurrency, settings.process_slots)
         self._pace = Pace()
         self._flight = flight or Flight(seats_for(settings))
@@ -224,7 +226,7 @@ class Engine:
 
     def _patience(self) -> float:
         """Return the seconds until there is something to do without being called."""
-        waits = [self._slots.patience(), self._desk.patience()]
+        waits = [self._slots.patience(), self._desk.patience(), self._answers.patience()]
         if self._failures:
             waits = [min(0.05 * 2**self._failures, MAX_BACKOFF_SECONDS) * self._random.uniform(0.5, 1)]
         elif self._may_claim():
@@ -265,12 +267,13 @@ class Engine:
 
     def _turn(self) -> bool:
         """Write, record, claim; return whether to go again at once."""
-        outcomes = self._take_outcomes()
+        outcomes = self._answers.take()
         batch = self._desk.take(everything=bool(outcomes))
         try:
+            outcomes = self._bypass.leave_locked(batch, outcomes)
             claimed = self._exchange(batch, outcomes)
         except Exception as error:  # noqa: BLE001 - no fault of the database may end the engine or fail a job
-            self._outcomes.extendleft(reversed(outcomes))
+            self._answers.put_back(outcomes)
             self._desk.put_back(batch)
             self._note_failure(error)
             return False
@@ -280,7 +283,7 @@ class Engine:
         desks.confirm(batch)
         self._settle(outcomes)
         self._dispatch(claimed)
-        return bool(self._outcomes) or (self._may_claim() and self._claimer.has_targets)
+        return bool(self._answers) or (self._may_claim() and self._claimer.has_targets)
 
     def _exchange(self, batch: desks.Batch, outcomes: Sequence[Outcome]) -> list[ClaimedRun]:
         """Do this turn's SQL; commit at most twice (the second time for the claim alone)."""
@@ -351,12 +354,6 @@ class Engine:
                 live.lost = True  # cancelled by force, say
                 self._stop_run(live, "lost")
 
-    def _take_outcomes(self) -> list[Outcome]:
-        taken: list[Outcome] = []
-        while self._outcomes and len(taken) < MAX_BATCH:
-            taken.append(self._outcomes.popleft())
-        return taken
-
     def _settle(self, outcomes: Sequence[Outcome]) -> None:
         """Free the slots of what was recorded; say which answers came too late."""
         if not outcomes:
@@ -392,6 +389,7 @@ class Engine:
         self._crew.submit(ready)
 
     def _note_failure(self, error: Exception) -> None:
+        self._bypass.note(error)
         self._failures = min(self._failures + 1, 10)
         if self._failures == 1:
             logger.warning(
@@ -420,7 +418,7 @@ class Engine:
             self._let_go(live.key)
             return
         outcome = decide(live.claimed, ending, live.retry, self._random)
-        self._outcomes.append(outcome)
+        self._answers.add(outcome)
         if outcome.error is not None:
             self._crew.tell_failure(live, outcome)
 
@@ -467,7 +465,7 @@ class Engine:
         for live in list(self._slots.active.values()):
             live.lost = True
             self._stop_run(live, "lost")
-        self._outcomes.clear()
+        self._answers.clear()
         return True
 
     def _heard(self, queues: frozenset[str]) -> None:
