@@ -172,6 +172,26 @@ def test_of_those_committed_together_only_the_one_that_waits_in_vain_fails(store
         assert store.count() == 2
 
 
+def test_nobody_waits_for_another_s_unique_key(store: Store, tmp_path: Path) -> None:
+    """Fails when plain async enqueues share the transaction of unique ones."""
+    outbox = Outbox(store.database, Announcer(store.database, tmp_path))
+
+    async def plain_while_unique_waits(tx: Connection) -> None:
+        unique = asyncio.create_task(outbox.ainsert([new_run(unique=KEY)]))
+        await asyncio.to_thread(wait_until, lambda: somebody_waits(store), 20, "the unique enqueue to wait")
+        (plain,) = await outbox.ainsert([new_run()])
+        assert plain.created
+        assert not unique.done()
+        tx.rollback()
+        assert (await unique)[0].created
+
+    with app_transaction(store) as tx:
+        if store.dialect != "sqlite":  # its one writer makes everybody wait
+            enqueue_in(store, tx)
+            asyncio.run(plain_while_unique_waits(tx))
+    outbox.close()
+
+
 def test_every_transaction_of_our_own_has_that_patience(store: Store) -> None:
     """Also a claim, a finish or a rescue that meets a lock of the app's. Fails without SET in BEGIN, at connecting."""
     ask, _ = OWN_PATIENCE[store.dialect]
