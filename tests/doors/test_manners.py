@@ -11,9 +11,11 @@ import pytest
 from sqlalchemy import NullPool, create_engine, make_url
 from sqlalchemy.orm import scoped_session, sessionmaker
 
-from lodger.errors import RunNotFound
-from lodger.store import inserts, runs
+from lodger.errors import RunNotFound, UniqueTimeout
+from lodger.model.unique import Unique
+from lodger.store import inserts, patience, runs
 from lodger.store.doors import Door, open_door
+from lodger.store.steps import Step, Steps, perform
 from tests.support.clients import CLIENTS, Client, only, open_client
 from tests.support.detour import Detour
 from tests.support.store import Store, new_run
@@ -64,6 +66,32 @@ def test_a_transaction_begun_by_hand_in_autocommit_mode(client_name: str, client
         run_id = insert(client, door)
         client.wait(getattr(door, how)())
         assert is_there(store, run_id) is expected
+
+
+@only(*(name for name in AUTOCOMMIT if not name.startswith("sqlite")))
+def test_in_autocommit_mode_nobody_waits_for_ever_either(
+    client_name: str, client: Client, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails on PostgreSQL with patience for the transaction only: each statement is one of its own."""
+    monkeypatch.setattr(patience, "WAIT_SECONDS", 1)
+    client.wait(AUTOCOMMIT[client_name](client))
+    door: Any = open_door(client.tx, store.database)
+    before = client.wait(door.run(ask_patience()))
+    key = Unique(key=new_run().id)
+    with store.database.begin() as holder:
+        perform(holder, inserts.insert(store.dialect, [new_run(unique=key)]))
+        with pytest.raises(UniqueTimeout):
+            client.wait(door.run(inserts.insert(door.dialect, [new_run(unique=key)], in_app=True)))
+    assert client.wait(door.run(ask_patience())) == before
+    (inserted,) = client.wait(door.run(inserts.insert(door.dialect, [new_run(unique=key)], in_app=True)))
+    assert not inserted.created
+    assert client.wait(door.run(ask_patience())) == before
+
+
+def ask_patience() -> Steps[Any]:
+    """Steps that return how long the app's statements wait for a lock."""
+    rows = yield Step(patience.own_patience, {}, answers=True)
+    return rows[0][0]
 
 
 def is_there(store: Store, run_id: str) -> bool:

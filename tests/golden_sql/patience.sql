@@ -1,12 +1,16 @@
--- own_patience: postgresql
+-- own_patience: postgresql, sqlite
 SELECT current_setting('lock_timeout'),
-  CAST(current_setting('lock_timeout') AS interval) BETWEEN interval '1 ms' AND interval '5 s';
+  CAST(current_setting('lock_timeout') AS interval) BETWEEN interval '1 ms' AND interval '5 s',
+  now();
 
 -- own_patience: mysql
-SELECT @@SESSION.innodb_lock_wait_timeout, @@SESSION.innodb_lock_wait_timeout <= 5;
+SELECT @@SESSION.innodb_lock_wait_timeout, @@SESSION.innodb_lock_wait_timeout <= 5, NULL;
 
 -- set_patience: postgresql
-SELECT set_config('lock_timeout', :patience, true);
+SELECT set_config('lock_timeout', :patience, true), now();
 
 -- set_patience: mysql
 SET SESSION innodb_lock_wait_timeout = :patience;
+
+-- set_session_patience: postgresql
+SELECT set_config('lock_timeout', :patience, false), now();
