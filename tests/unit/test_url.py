@@ -144,3 +144,11 @@ def test_a_parsed_url_can_be_compared() -> None:
     """It is a value."""
     value: Any = parse("postgresql://h/db")
     assert value == parse("postgresql+asyncpg://h/db")
+
+
+def test_a_password_in_the_query_is_not_shown() -> None:
+    """Both libpq and PyMySQL take one there, too."""
+    for text in ("postgresql://h/db?user=u&password=hunter2", "mysql://h/db?passwd=hunter2"):
+        parsed = parse(text)
+        assert "hunter2" not in parsed.safe
+        assert "hunter2" in parsed.url.render_as_string(hide_password=False)

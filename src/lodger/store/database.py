@@ -9,6 +9,7 @@ and would starve enqueuers for seconds behind a busy worker.
 from __future__ import annotations
 
 import random
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -34,6 +35,8 @@ WAIT_SECONDS: Final = 5
 IDLE_SECONDS: Final = 60
 """How long a transaction of Lodger's may stand still: then its process is frozen, and the server ends it. Not MySQL."""
 CONNECT_SECONDS: Final = 10
+KEEPALIVE: Final = {"KEEPIDLE": 30, "KEEPINTVL": 10, "KEEPCNT": 3, "USER_TIMEOUT": 45_000}
+"""TCP's own watch over an idle or unanswered connection: seconds, seconds, probes, milliseconds."""
 BEGIN: Final[dict[DialectName, str]] = {
     # one round trip, and no trace in a pooler
     "postgresql": (
@@ -271,10 +274,10 @@ def _connect_args(dialect: DialectName) -> dict[str, Any]:
                 "autocommit": True,
                 "prepare_threshold": None,
                 "connect_timeout": CONNECT_SECONDS,
-                "keepalives_idle": 30,
-                "keepalives_interval": 10,
-                "keepalives_count": 3,
-                "tcp_user_timeout": 45_000,
+                "keepalives_idle": KEEPALIVE["KEEPIDLE"],
+                "keepalives_interval": KEEPALIVE["KEEPINTVL"],
+                "keepalives_count": KEEPALIVE["KEEPCNT"],
+                "tcp_user_timeout": KEEPALIVE["USER_TIMEOUT"],
             }
         case "mysql":
             return {"autocommit": True, "connect_timeout": CONNECT_SECONDS, "charset": "utf8mb4"}
@@ -290,12 +293,25 @@ def _set_up_postgresql(raw: Any, _record: Any) -> None:
 
 
 def _set_up_mysql(raw: Any, _record: Any) -> None:
+    _watch_socket(raw)
     cursor = raw.cursor()
     cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
     cursor.execute("SET SESSION time_zone = '+00:00', sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')")
     idle = f"/*M!100301 , idle_transaction_timeout = {IDLE_SECONDS} */"  # MySQL has no such thing and skips it
     cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {WAIT_SECONDS} {idle}")
     cursor.close()
+
+
+def _watch_socket(raw: Any) -> None:
+    """Have a server found dead that has vanished without a word, as libpq does; PyMySQL has no option for that.
+
+    Without it a thread that waits for an answer would wait for hours. mysqlclient's sockets are out of reach.
+    """
+    sock = getattr(raw, "_sock", None)
+    for name, value in KEEPALIVE.items():
+        option = getattr(socket, f"TCP_{name}", None)
+        if option is not None and sock is not None and sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _set_up_sqlite(raw: Any, _record: Any) -> None:

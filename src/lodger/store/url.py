@@ -28,6 +28,9 @@ FOREIGN_QUERY: Final = frozenset(
     {"prepared_statement_cache_size", "prepared_statement_name_func", "async_fallback", "statement_cache_size"}
 )
 
+SECRETS: Final = frozenset({"password", "passwd", "passphrase", "sslpassword", "ssl_key_password"})
+"""Words of a URL's query that drivers take for a password."""
+
 
 @dataclass(frozen=True, slots=True)
 class DatabaseUrl:
@@ -39,7 +42,8 @@ class DatabaseUrl:
     @property
     def safe(self) -> str:
         """Return the URL without its password, for people and logs."""
-        return self.url.render_as_string(hide_password=True)
+        shown = {key: "***" if key in SECRETS else value for key, value in self.url.query.items()}
+        return self.url.set(query=shown).render_as_string(hide_password=True)
 
     @property
     def path(self) -> str:
