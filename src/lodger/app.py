@@ -388,13 +388,14 @@ class Lodger(Scheduling):
 
     def _embedded(self) -> Embedded | None:
         """Return the embedded worker that the environment asks for, None if it asks for none."""
-        from lodger.placement.mode import may_embed, read_mode
+        from lodger.placement.mode import may_embed, read_mode, refuse_unfit_server
         from lodger.scheduler.mode import read_schedule_mode
 
         mode, schedules = read_mode(os.environ), read_schedule_mode(os.environ)
         if not may_embed(self.settings) or (mode == "off" and schedules != "on"):
             logger.info("role=web placement=none pid=%d: no embedded worker in this process", os.getpid())
             return None
+        refuse_unfit_server()
         from lodger.placement.embedded import Embedded
 
         return Embedded(mode, schedules, self.settings, self.url, self.registry, self.import_jobs)

@@ -1,11 +1,14 @@
 """The embedded worker under real web servers with two web processes each: one of them carries it, whatever happens.
 
-The database is of no importance here: SQLite.
+The database is of no importance here: SQLite. `LODGER_STORM=full` makes the run that outlives its web process a minute
+long, and gives a sibling five seconds to take over.
 """
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,16 +20,23 @@ from lodger.client.handle import RunHandle
 from tests.faults import app
 from tests.faults.desk import Desk
 from tests.faults.fleet import Fleet, send
-from tests.faults.site import SERVERS, Server, Site, is_alive, parent_of
+from tests.faults.site import ASGI, SERVERS, WSGI, Server, Site, is_alive, parent_of
+from tests.faults.visitor import OK, ask
 from tests.support.wait import wait_until
 
 GRACE_SECONDS: Final = 2
 STOP_SLACK: Final = 3
-TAKEOVER_SECONDS: Final = 5
+FULL: Final = os.environ.get("LODGER_STORM") == "full"
+TAKEOVER_SECONDS: Final = 5 if FULL else 15
+"""Five is the promise, for a machine that does nothing else: whoever tests that asks for it."""
 QUIET_SECONDS: Final = 1
+RUN_SECONDS: Final = 60 if FULL else 0
+"""How long the run takes that outlives its web process."""
 STREAMS: Final = 2
 OPEN_SECONDS: Final = 3
 """What hypercorn gives open responses before its web processes hear of the stop."""
+
+UWSGI: Final = "{bin}/uwsgi --http-socket {socket} --http-keepalive --need-app --home {home} --module " + WSGI
 
 Start = Callable[[Server], Site]
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -59,9 +69,11 @@ def run_outlives_its_web_process(site: Site, desk: Desk, engine: int) -> None:
     gate = desk.fleet.directory / "recycled"
     run = desk.one(app.patient.call(str(gate)))
     assert desk.wait_start(run).pid == engine
+    started = time.monotonic()
     web = parent_of(engine)
     wait_until(lambda: site.visit() and not is_alive(web), 30, "the web process to be replaced")
     site.engine(other_than=(engine,))
+    wait_until(lambda: time.monotonic() - started > RUN_SECONDS, 90, "the run to have been long")
     desk.wait_status(desk.one(app.on_loop.call(1)), "SUCCEEDED", 10)
     assert is_alive(engine)
     assert run.status() == "RUNNING"
@@ -138,3 +150,38 @@ def test_engine_that_was_left_ends_with_the_service(start: Start, desk: Desk) ->
     wait_until(lambda: not site.process.pids(), 10, "all of it to be gone")
     print(f"all of it was gone after {time.monotonic() - told:.1f} s")
     assert desk.lodger.get_run(run.id).attempt == 0
+
+
+def test_reload_gives_runs_to_the_new_code(start: Start, fleet: Fleet, desk: Desk) -> None:
+    """A changed file replaces the only web process: for the worker that is a stop, with its grace.
+
+    Red when the old engine stays (two of them), or when the attempt is counted.
+    """
+    code = fleet.directory / "code"
+    code.mkdir()
+    (code / "changing.py").write_text("")
+    site = start(Server(name="uvicorn-reload", command=f"uvicorn --reload --reload-dir {code} --uds {{socket}} {ASGI}"))
+    gate = desk.fleet.directory / "reloaded"
+    run = desk.one(app.patient.call(str(gate)))
+    engine = desk.wait_start(run).pid
+    (code / "changing.py").write_text("# changed")
+    wait_until(lambda: len(fleet.side.starts(run.id)) == 2, 20, "the new code to have the run")
+    assert site.engine() == fleet.side.starts(run.id)[1].pid != engine
+    gate.touch()
+    desk.wait_status(run, "SUCCEEDED", 10)
+    assert desk.lodger.get_run(run.id).attempt == 1
+    assert [one.outcome for one in desk.lodger.attempts(run.id)] == ["INTERRUPTED", "SUCCEEDED"]
+
+
+@pytest.mark.parametrize("mode", ["auto", "false"])
+def test_uwsgi_carries_no_worker(mode: str, fleet: Fleet, runtime_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says so where it starts, and what to do instead. Red without the refusal: its runs would wait for ever."""
+    monkeypatch.setenv("EMBEDDED_JOB_WORKER", mode)
+    path = runtime_dir / "web"
+    site = fleet.run(UWSGI.format(bin=Path(sys.executable).parent, home=sys.prefix, socket=path).split())
+    if mode == "false":
+        wait_until(lambda: ask(path, "/on_loop") == OK, 30, "uWSGI to answer")
+        return
+    wait_until(lambda: not site.pids(), 30, "uWSGI to end")
+    assert "EMBEDDED_JOB_WORKER" in site.log
+    assert "false under uWSGI; run the worker beside it: lodger worker" in site.log

@@ -55,6 +55,17 @@ def may_embed(settings: Settings) -> bool:
     return INSIDE_WORKER not in os.environ and not is_test(settings)
 
 
+def refuse_unfit_server() -> None:
+    """Raise under a server whose processes no worker can live in.
+
+    uWSGI forks and signals in C, past the hooks of Python's by which we would hear of it.
+    """
+    if "uwsgi" in sys.modules:
+        raise ConfigurationError(
+            VARIABLE, os.environ.get(VARIABLE, "auto"), "false under uWSGI; run the worker beside it: lodger worker"
+        )
+
+
 def is_test(settings: Settings) -> bool:
     """Whether this process tests an app, and has not asked for a worker."""
     return not settings.embed_in_tests and any(name in sys.modules for name in TEST_MODULES)
