@@ -33,6 +33,11 @@ def memory_limit(proc: Path = SELF) -> int | None:
     return min((limit for text in texts if (limit := parse_bytes(text)) is not None), default=None)
 
 
+def throttled_periods(proc: Path = SELF) -> int:
+    """Return how often the kernel has stopped this process' groups so far, since their CPU quota was used up."""
+    return sum(parse_throttled(_text(group / "cpu.stat")) for group in _groups("cpu", proc))
+
+
 def _quota_of(group: Path) -> float | None:
     text = _text(group / "cpu.max") or " ".join(_text(group / f"cpu.cfs_{name}_us") for name in ("quota", "period"))
     return parse_quota(text)
@@ -94,6 +99,11 @@ def parse_quota(text: str) -> float | None:
             return int(quota) / int(period)
         case _:
             return None
+
+
+def parse_throttled(text: str) -> int:
+    """Return ``nr_throttled``, from cpu.stat."""
+    return next((int(line.split()[1]) for line in text.splitlines() if line.startswith("nr_throttled ")), 0)
 
 
 def parse_bytes(text: str) -> int | None:

@@ -63,3 +63,29 @@ def test_a_child_keeps_below_the_memory_limit() -> None:
     """
     with group("memory", memory__limit_in_bytes=400 * 2**20) as made:
         assert told_inside(CEILINGS, made).split("\n") == ["400", "280 280", "-1 0", "-1 0"]
+
+
+THROTTLE = """
+import subprocess, sys
+from lodger.cgroup import throttled_periods
+from lodger.worker.executors.throttle import Throttle
+from tests.support.wait import wait_until
+burner = subprocess.Popen([sys.executable, "-c", "while True: pass"], process_group=0)
+wait_until(lambda: throttled_periods() > 5, 30, "the quota to be used up")
+throttle = Throttle(lambda: [burner.pid])
+throttle.start()
+def calm():
+    before = throttled_periods()
+    throttle._over.wait(1)
+    return throttled_periods() - before <= 3
+wait_until(calm, 30, "the kernel to throttle a third of the periods at most")
+throttle.stop()
+print(open(f"/proc/{burner.pid}/stat").read().rpartition(") ")[2][0])
+burner.kill()
+"""
+
+
+def test_jobs_are_stopped_before_the_quota_is_used_up() -> None:
+    """And go on when nobody throttles them any more. Fails without SIGSTOP (ten periods of a second), or SIGCONT."""
+    with group("cpu", cpu__cfs_quota_us=15_000) as made:
+        assert told_inside(THROTTLE, made) == "R"

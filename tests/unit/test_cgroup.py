@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from lodger.cgroup import cpu_quota, memory_limit, parse_bytes, parse_membership, parse_mounts, parse_quota
+from lodger.cgroup import (
+    cpu_quota,
+    memory_limit,
+    parse_bytes,
+    parse_membership,
+    parse_mounts,
+    parse_quota,
+    parse_throttled,
+)
+from lodger.worker.executors.throttle import LEAST, next_share
 
 V2 = "1047 1034 0:26 {root} /sys/fs/cgroup ro,nosuid,nodev,noexec,relatime - cgroup2 cgroup rw,nsdelegate"
 V1_CPU = (
@@ -148,3 +157,26 @@ def test_a_quota_is_read(text: str, cpus: float | None) -> None:
 )
 def test_a_limit_is_read(text: str, limit: int | None) -> None:
     assert parse_bytes(text) == limit
+
+
+@pytest.mark.parametrize(
+    ("text", "periods"),
+    [
+        ("nr_periods 70\nnr_throttled 12\nthrottled_time 9\n", 12),
+        ("usage_usec 5\nnr_periods 0\nnr_throttled 0\n", 0),
+        ("usage_usec 5\n", 0),
+        ("", 0),
+    ],
+)
+def test_throttled_periods_of_both_versions(text: str, periods: int) -> None:
+    assert parse_throttled(text) == periods
+
+
+def test_the_share_of_jobs_goes_down_fast_and_comes_back_slowly() -> None:
+    shares = [1.0]
+    while shares[-1] > LEAST:
+        shares.append(next_share(shares[-1], was_throttled=True))
+    assert len(shares) == 8
+    while shares[-1] < 1:
+        shares.append(next_share(shares[-1], was_throttled=False))
+    assert len(shares) == 26

@@ -26,6 +26,7 @@ from lodger.model.run import RunError
 from lodger.worker import endings
 from lodger.worker.context import Desk
 from lodger.worker.executors.base import Report
+from lodger.worker.executors.throttle import Throttle
 from lodger.worker.executors.wire import claimed_out, ending_in
 from lodger.worker.live import LiveRun
 from lodger.worker.spawn import Channel, exit_text, kill_group, resident_bytes, spawn
@@ -39,6 +40,8 @@ IDLE_SECONDS: Final = 300.0
 LEAVE_SECONDS: Final = 10.0
 MAX_FAILED_STARTS: Final = 3
 BACKOFF_SECONDS: Final = 1.0
+START_SECONDS: Final = 60.0
+"""A process that has not imported the app by then never will."""
 
 
 class Child:
@@ -90,6 +93,10 @@ class ProcessExecutor:
         os.set_blocking(self._wake_write, False)
         self._thread = threading.Thread(target=self._main, name="lodger-processes", daemon=True)
         self._started = False
+        self._throttle = Throttle(self._busy) if first.get("priority") == "idle" else None
+
+    def _busy(self) -> list[int]:
+        return [child.process.pid for child in list(self._children) if child.live is not None]
 
     def start(self) -> None:
         """Nothing to do: the manager starts with the first run."""
@@ -100,6 +107,8 @@ class ProcessExecutor:
         if not self._started:
             self._started = True
             self._thread.start()
+            if self._throttle is not None:
+                self._throttle.start()
         self._wake()
 
     def interrupt(self, live: LiveRun) -> None:
@@ -116,6 +125,8 @@ class ProcessExecutor:
         """Kill what still runs, let idle children leave."""
         self._stopping = True
         self._wake()
+        if self._throttle is not None:
+            self._throttle.stop()
         if self._started:
             self._thread.join(timeout_seconds)
         if not self._thread.is_alive():
@@ -307,6 +318,8 @@ class ProcessExecutor:
             if child.live is None:
                 if child.ready and now - child.idle_since > IDLE_SECONDS:
                     self._let_go(child)
+                elif not child.ready and now - child.idle_since > START_SECONDS:
+                    kill_group(child.process.pid)
                 continue
             child.memory = max(child.memory, resident_bytes(child.process.pid))
             if child.is_over_memory:
