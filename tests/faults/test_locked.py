@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from lodger.client.handle import RunHandle
-from lodger.store.locks import find
 from lodger.store.sql import Terms, statement
 from lodger.store.values import id_in
 from tests.faults import app
@@ -21,7 +20,7 @@ from tests.faults.fleet import Fleet
 @statement
 def lock(t: Terms) -> str:
     """What an app does that is about to change a run's row."""
-    return f"{find.build(t)} {t.for_update()}"
+    return f"SELECT 1 FROM {t.run} WHERE id = :id {t.for_update()}"
 
 
 @contextmanager

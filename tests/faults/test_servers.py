@@ -135,7 +135,7 @@ def hold(desk: Desk) -> list[RunHandle[Any]]:
 def test_engine_that_was_left_ends_with_the_service(start: Start, desk: Desk) -> None:
     """Its web process was replaced while its job ran; then all of the service stops, and the job has the grace.
 
-    Red when nobody tells it: the job would go on.
+    Red when nobody tells it (the job would go on), and when nobody waits for it.
     """
     site = start(SERVERS[0])
     gate = desk.fleet.directory / "gate"
@@ -147,6 +147,8 @@ def test_engine_that_was_left_ends_with_the_service(start: Start, desk: Desk) ->
     site.process.terminate()
     told = time.monotonic()
     desk.wait_status(run, "QUEUED", GRACE_SECONDS + STOP_SLACK)
+    wait_until(lambda: not is_alive(site.process.pid), 10, "the server to end")
+    assert not is_alive(engine), "in a container it would be killed in its grace"
     wait_until(lambda: not site.process.pids(), 10, "all of it to be gone")
     print(f"all of it was gone after {time.monotonic() - told:.1f} s")
     assert desk.lodger.get_run(run.id).attempt == 0

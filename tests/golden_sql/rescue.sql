@@ -52,13 +52,16 @@ SELECT id FROM lodger_worker WHERE id = :id AND dead_at IS NULL AND beat_at < UT
 -- lock_silent: sqlite
 SELECT id FROM lodger_worker WHERE id = :id AND dead_at IS NULL AND beat_at < (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000) - dead_after_us;
 
+-- owned: postgresql, mysql, sqlite
+SELECT id FROM lodger_run WHERE owner = :owner AND engine = :engine;
+
 -- ownerless: postgresql, mysql, sqlite
 SELECT DISTINCT r.owner FROM lodger_run AS r WHERE r.owner IS NOT NULL
   AND NOT EXISTS (SELECT 1 FROM lodger_worker AS w WHERE w.id = r.owner AND w.dead_at IS NULL);
 
 -- runs_of_engine: postgresql, mysql
 SELECT id, job, fence, attempt, max_attempts, on_crash, crashes, lost, cancel_requested FROM lodger_run
-WHERE owner = :owner AND engine = :engine ORDER BY id FOR UPDATE;
+WHERE owner = :owner AND engine = :engine ORDER BY id FOR UPDATE SKIP LOCKED;
 
 -- runs_of_engine: sqlite
 SELECT id, job, fence, attempt, max_attempts, on_crash, crashes, lost, cancel_requested FROM lodger_run

@@ -28,6 +28,21 @@ WHERE id = :id AND dead_at IS NULL;
 UPDATE lodger_worker SET dead_at = (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000), stopping_at = COALESCE(stopping_at, (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000))
 WHERE id = :id AND dead_at IS NULL;
 
+-- bury_worker_of: postgresql
+UPDATE lodger_worker SET dead_at = statement_timestamp(), stopping_at = COALESCE(stopping_at, statement_timestamp())
+WHERE id = :id AND dead_at IS NULL
+  AND NOT EXISTS (SELECT 1 FROM lodger_run AS r WHERE r.owner = :id AND r.engine <> :engine);
+
+-- bury_worker_of: mysql
+UPDATE lodger_worker SET dead_at = UTC_TIMESTAMP(6), stopping_at = COALESCE(stopping_at, UTC_TIMESTAMP(6))
+WHERE id = :id AND dead_at IS NULL
+  AND NOT EXISTS (SELECT 1 FROM lodger_run AS r WHERE r.owner = :id AND r.engine <> :engine);
+
+-- bury_worker_of: sqlite
+UPDATE lodger_worker SET dead_at = (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000), stopping_at = COALESCE(stopping_at, (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000))
+WHERE id = :id AND dead_at IS NULL
+  AND NOT EXISTS (SELECT 1 FROM lodger_run AS r WHERE r.owner = :id AND r.engine <> :engine);
+
 -- insert_worker: postgresql
 INSERT INTO lodger_worker (id, environment, app_release, placement, host, pid, queues, jobs, engines,
   dead_after_us, started_at, beat_at)

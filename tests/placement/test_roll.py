@@ -154,3 +154,44 @@ def test_a_directory_that_others_may_enter_is_refused(directory: Path) -> None:
     directory.chmod(0o755)
     with pytest.raises(DirectoryRefused, match="open to others"):
         Roll(directory, "key").enter()
+
+
+def test_a_cleaned_up_directory_makes_no_second_carrier(directory: Path) -> None:
+    """Cleaners take old files, locked or not. Fails when the carrier looks only at what it has open."""
+    roll = Roll(directory, "key")
+    roll.enter()
+    assert roll.carry()
+    (directory / "key-carrier").unlink()
+    with other(directory) as peer:
+        assert peer.carries
+        assert not roll.carry()
+        peer.does("put down")
+        assert roll.carry()
+    roll.leave()
+
+
+def test_who_was_cleaned_up_is_seen_again(directory: Path) -> None:
+    """Fails without `refresh`: it would stop and nobody would know that it was there."""
+    with other(directory, "web") as peer:
+        roll = Roll(directory, "key")
+        roll.enter()
+        (directory / f"key-web-{os.getpid()}").unlink()
+        roll.carry()
+        assert (directory / f"key-web-{os.getpid()}").exists()
+        assert roll.others() == [Peer(peer.process.pid, stopping=False)]
+        roll.leave()
+
+
+def test_one_process_carries_once(directory: Path) -> None:
+    """The kernel would give it the lock twice, and free it with the first. Fails without `_held`."""
+    one, two = Roll(directory, "key"), Roll(directory, "key")
+    one.enter()
+    two.enter()
+    assert one.carry()
+    assert not two.carry()
+    two.leave()
+    with other(directory) as peer:
+        assert not peer.carries
+    one.leave()
+    assert two.carry()
+    two.leave()

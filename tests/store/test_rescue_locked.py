@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, create_engine
 
+from lodger.model.outcome import Returned
 from lodger.model.run import ClaimedRun
-from lodger.store import rescue, runs
+from lodger.store import rescue, runs, workers
 from lodger.store.database import IDLE_SECONDS, WAIT_SECONDS, Conn
 from lodger.store.doors import open_door
 from lodger.store.sql import Statement
+from lodger.supervisor.burial import Burial
 from lodger.supervisor.sweeper import sweep
 from tests.support.store import Store
 
@@ -105,3 +107,37 @@ def test_a_run_that_is_being_ended_holds_up_the_rescue_of_no_other(store: Store,
     assert {one.id for one in freed or ()} == {other.id} | ({ending.id} if end == "rollback" else set())
     assert store.status(ending.id) == status
     assert store.get(ending.id).fence == (2 if end == "rollback" else 1)
+
+
+def test_a_locked_run_of_a_dead_engine_holds_up_no_other(store: Store) -> None:
+    """It is freed later, and no more blamed for coming last. Fails when the engine's runs are waited for."""
+    worker = store.worker()
+    held, other = store.running(worker), store.running(worker)
+    burial = Burial(worker, 1, "signal SIGSEGV", None)
+    engine = create_engine(store.database.url.url)
+    with engine.connect() as tx:
+        if store.dialect != "sqlite":
+            complete_in(store, tx, held)
+            started = time.monotonic()
+            assert not burial.free(store.database)
+            assert time.monotonic() - started < WAIT_SECONDS
+            assert (store.status(held.id), store.status(other.id)) == ("RUNNING", "QUEUED")
+        tx.rollback()
+    engine.dispose()
+    assert burial.free(store.database)
+    for run in (held, other):
+        after = store.get(run.id)
+        assert (after.status, after.crashes) == ("QUEUED", 0), "it was one of two"
+
+
+def test_an_engine_that_leaves_alone_leaves_the_row_to_another_that_has_runs(store: Store) -> None:
+    """Two engines of one worker go on without it. Fails with `leave`: the second would be declared dead."""
+    worker = store.worker()
+    run = store.running(worker, engine=2)
+    with store.database.connect() as conn:
+        workers.leave_last(conn, worker, 1)
+        assert [one.id for one in workers.listing(conn)] == [worker]
+    store.finish(run, Returned(None))
+    with store.database.connect() as conn:
+        workers.leave_last(conn, worker, 2)
+        assert workers.listing(conn) == []

@@ -42,6 +42,9 @@ class Election(Protocol):
     def stop_engines_left(self) -> None:
         """Have the engines drain that went on when their web process was replaced."""
 
+    def engines_left(self) -> list[Peer]:
+        """Return those that have not ended yet."""
+
     def orders(self) -> dict[str, Any]:
         """Return what an engine needs to know to go on alone."""
 
@@ -77,6 +80,10 @@ class ByRoll(Election):
         for engine in self._roll.others(LEFT):
             with suppress(ProcessLookupError):
                 os.kill(engine.pid, signal.SIGTERM)
+
+    def engines_left(self) -> list[Peer]:
+        """Return those that have not ended yet."""
+        return self._roll.others(LEFT)
 
     def orders(self) -> dict[str, Any]:
         """Return what an engine needs to know to go on alone."""
@@ -129,6 +136,10 @@ class ByTable(Election):
 
     def stop_engines_left(self) -> None:
         """They are not known; they see that their server is gone."""
+
+    def engines_left(self) -> list[Peer]:
+        """Nobody knows."""
+        return []
 
     def orders(self) -> dict[str, Any]:
         """Return what an engine needs to know to go on alone."""

@@ -105,6 +105,9 @@ class Embedded:
         self._tell("drain" if drain else "end")
         self._thread.join(self._settings.grace_seconds + 2 * DRAIN_EXTRA_SECONDS + SIBLINGS_SECONDS)
         self._signals.remove()
+        if not self._thread.is_alive():
+            os.close(self._ear)
+            os.close(self._mouth)
 
     def _tell(self, what: str) -> None:
         with suppress(BlockingIOError):
@@ -192,8 +195,9 @@ class Embedded:
     def _have_daemon(self) -> None:
         """Carry a schedule daemon whether or not there is a worker, if that is what was said."""
         if self._schedules == "on" and self._daemon is None:
-            self._daemon = self._make_daemon()
-            self._daemon.start()
+            daemon = self._make_daemon()
+            daemon.start()
+            self._daemon = daemon
 
     def _make_daemon(self) -> Daemon:
         database = open_database(self._url, self._settings, pool_size=2)
@@ -220,10 +224,14 @@ class Embedded:
         assert self._election is not None
         is_stop = TOLD["drain"] in told or (TOLD["signal"] in told and self._all_stop())
         if is_stop:
+            logger.info("the service is told to stop: its jobs have %g s to end", self._settings.grace_seconds)
             self._election.stop_engines_left()
         if is_stop or self._mode == "thread":
+            until = clock() + self._settings.grace_seconds + 2 * DRAIN_EXTRA_SECONDS
             governor.drain()
-            governor.join(self._settings.grace_seconds + 2 * DRAIN_EXTRA_SECONDS)
+            governor.join(until - clock())
+            while is_stop and self._election.engines_left() and clock() < until:
+                self._heard(GLANCE_SECONDS)  # in a container they live as long as we do
         elif governor.is_busy:
             logger.info("this process is replaced: its runs go on, a sibling carries the worker")
             governor.hand_over(self._election.orders())
@@ -240,5 +248,6 @@ class Embedded:
         while not all(one.stopping for one in self._election.siblings()):
             if clock() > until:
                 return False
-            self._heard(GLANCE_SECONDS)
+            if TOLD["drain"] in self._heard(GLANCE_SECONDS):
+                return True
         return True

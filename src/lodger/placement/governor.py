@@ -80,10 +80,15 @@ class Governor:
 
     def _have_worker(self) -> Supervisor:
         if self._worker is None:
-            self._worker = self._make_worker()
+            worker = self._make_worker()
             if self._own is not None:
-                self._worker.yield_pairs(self._memory.yields)
-            self._worker.start()
+                worker.yield_pairs(self._memory.yields)
+            try:
+                worker.start()
+            except BaseException:  # no thread to be had: tried again at the next turn
+                worker.close()
+                raise
+            self._worker = worker
         return self._worker
 
     def _forget_the_ended(self) -> None:

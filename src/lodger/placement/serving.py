@@ -37,6 +37,7 @@ class Serving:
         self._make = make
         self._state: State = "idle"
         self._since = 0.0
+        self._is_proven = False
         self._embedded: Embedded | None = None
         self._timer: threading.Timer | None = None
         if hasattr(os, "register_at_fork"):
@@ -100,6 +101,8 @@ class Serving:
             self._pend()
 
     def _is_young(self) -> bool:
+        if self._is_proven:  # what it forks are helpers, however soon
+            return False
         return self._state == "pending" or (self._state == "started" and time.monotonic() - self._since < YOUNG_SECONDS)
 
     def _start_if_alone(self) -> None:
@@ -110,4 +113,5 @@ class Serving:
         if embedded.has_siblings():
             self._in(MASTER_SECONDS, self._start_if_alone)
         else:
+            self._is_proven = True
             self._start()

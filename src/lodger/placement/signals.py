@@ -51,7 +51,8 @@ class SignalChain:
                 self._ours[number] = (ours, before)
 
     def remove(self) -> None:
-        """Put back what was there, unless somebody has changed it since."""
+        """Put back what was there, unless somebody has changed it since. Nothing is written from now on."""
+        self._file = -1
         in_main_thread(self._remove)
 
     def _remove(self) -> None:

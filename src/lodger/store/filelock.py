@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 try:
     import fcntl
 except ImportError:  # Windows has no flock; SQLite's own (unfair) wait remains
     fcntl = None  # type: ignore[assignment]
+
+POLL_SECONDS: Final = 0.005
 
 
 class FileLock:
@@ -62,12 +66,24 @@ class FileLock:
                 with suppress(BlockingIOError):
                     return fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 self._stands = True
-                threading.Thread(target=self._stand_in_line, name="lodger-line", daemon=True).start()
+                try:
+                    threading.Thread(target=self._stand_in_line, name="lodger-line", daemon=True).start()
+                except RuntimeError:  # no thread to be had, or the interpreter ends
+                    self._stands = False
+                    return self._poll(seconds)
             self._wanted = True
             try:
                 self._line.wait_for(lambda: not self._stands, seconds)
             finally:
                 self._wanted = False
+        return None
+
+    def _poll(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            with suppress(BlockingIOError):
+                return fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            time.sleep(POLL_SECONDS)
         return None
 
     def _stand_in_line(self) -> None:

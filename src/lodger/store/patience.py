@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from lodger.errors import LodgerError
 from lodger.store.database import WAIT_SECONDS
-from lodger.store.sql import DialectName, Statement, Terms, statement
+from lodger.store.sql import DialectName, Terms, statement
 from lodger.store.steps import Step, Steps
 
 T = TypeVar("T")
@@ -21,31 +21,42 @@ def bounded(dialect: DialectName, steps: Steps[T]) -> Steps[T]:
     ((before, is_less, began),) = yield Step(own_patience, {}, answers=True)
     if is_less:
         return (yield from steps)
-    change = yield from _change(dialect, began)
-    restore = Step(change, {"patience": before}, answers=dialect == "postgresql")
+    if dialect != "postgresql":
+        yield Step(set_patience, {"patience": WAIT_SECONDS})
+        return (yield from _restoring(dialect, before, steps))
+    ((_, now),) = yield Step(set_patience, {"patience": f"{WAIT_SECONDS}s"}, answers=True)
+    if now == began:
+        return (yield from _restoring(dialect, before, steps))
+    return (yield from _in_one_transaction(steps))
+
+
+def _restoring(dialect: DialectName, before: Any, steps: Steps[T]) -> Steps[T]:
+    restore = Step(set_patience, {"patience": before}, answers=dialect == "postgresql")
     try:
         value = yield from steps
-    except Exception as error:
+    except BaseException as error:
         # After an error of PostgreSQL's its transaction can only be rolled back, and the setting with it.
-        if change is not set_patience or dialect != "postgresql" or isinstance(error, LodgerError):
+        if dialect != "postgresql" or isinstance(error, LodgerError):
             yield restore
         raise
     yield restore
     return value
 
 
-def _change(dialect: DialectName, began: Any) -> Steps[Statement]:
-    """Set our patience; return the statement that does so, which is also the one that takes it back."""
-    if dialect != "postgresql":
-        yield Step(set_patience, {"patience": WAIT_SECONDS})
-        return set_patience
-    ours = {"patience": f"{WAIT_SECONDS}s"}
-    ((_, now),) = yield Step(set_patience, ours, answers=True)
-    if now == began:
-        return set_patience
-    # In autocommit mode each statement is a transaction of its own: what was set for that is over already.
-    yield Step(set_session_patience, ours, answers=True)
-    return set_session_patience
+def _in_one_transaction(steps: Steps[T]) -> Steps[T]:
+    """The app's connection is in autocommit mode, where what is set for a transaction is over with its statement.
+
+    And what is set for longer may be set for somebody else: behind a pooler each statement may go elsewhere.
+    """
+    yield Step(begin, {})
+    try:
+        yield Step(set_patience, {"patience": f"{WAIT_SECONDS}s"}, answers=True)
+        value = yield from steps
+    except BaseException:
+        yield Step(roll_back, {})
+        raise
+    yield Step(commit, {})
+    return value
 
 
 @statement
@@ -72,6 +83,18 @@ def set_patience(t: Terms) -> str:
 
 
 @statement
-def set_session_patience(_: Terms) -> str:
-    """Change it until it is changed again (PostgreSQL)."""
-    return "SELECT set_config('lock_timeout', :patience, false), now()"
+def begin(_: Terms) -> str:
+    """Begin a transaction on a connection in autocommit mode (PostgreSQL)."""
+    return "BEGIN"
+
+
+@statement
+def commit(_: Terms) -> str:
+    """End it."""
+    return "COMMIT"
+
+
+@statement
+def roll_back(_: Terms) -> str:
+    """End it, and nothing was."""
+    return "ROLLBACK"

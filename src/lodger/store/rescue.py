@@ -43,27 +43,42 @@ def free_engine(
     *,
     running: AbstractSet[str] | None = None,
     begun: AbstractSet[str] = frozenset(),
+    alone: bool | None = None,
 ) -> list[Freed]:
     """Free the runs of an engine whose death was seen; ``exit_text`` says how it ended.
 
     ``running``: the ids of the runs whose code it was executing; None: nobody knows, so all of them.
-    ``begun``: those that had begun and cannot have killed it. Call it inside a transaction.
+    ``begun``: those that had begun and cannot have killed it. ``alone``: whether it executed one run only; None: the
+    runs that are freed now say so. Those that an app's transaction has locked are left: call it again. Call it inside a
+    transaction.
     """
     rows = conn.rows(runs_of_engine, owner=id_in(conn.dialect, worker), engine=engine)
     suspects = [row for row in rows if running is None or id_out(row[0]) in running]
     innocent = [row for row in rows if running is not None and id_out(row[0]) not in running]
+    alone = len(suspects) == 1 if alone is None else alone
     return [
-        *(_free_crashed(conn, row, exit_text, alone=len(suspects) == 1) for row in suspects),
+        *(_free_crashed(conn, row, exit_text, alone=alone) for row in suspects),
         *(_free_innocent(conn, row, exit_text, begun=id_out(row[0]) in begun) for row in innocent),
     ]
 
 
 @statement
 def runs_of_engine(t: Terms) -> str:
-    """Lock the runs that an engine held."""
+    """Lock the runs that an engine held, without waiting for those that somebody else has locked."""
     return f"""
 SELECT id, job, fence, attempt, max_attempts, on_crash, crashes, lost, cancel_requested FROM {t.run}
-WHERE owner = :owner AND engine = :engine ORDER BY id {t.for_update()}"""
+WHERE owner = :owner AND engine = :engine ORDER BY id {t.for_update(skip_locked=True)}"""
+
+
+def held_by(conn: Conn, worker: str, engine: int) -> list[str]:
+    """Return the ids of the runs that an engine owns, locked or not."""
+    return [id_out(row[0]) for row in conn.rows(owned, owner=id_in(conn.dialect, worker), engine=engine)]
+
+
+@statement
+def owned(t: Terms) -> str:
+    """What an engine owns."""
+    return f"SELECT id FROM {t.run} WHERE owner = :owner AND engine = :engine"
 
 
 def _free_crashed(conn: Conn, row: Any, exit_text: str, *, alone: bool) -> Freed:

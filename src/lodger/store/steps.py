@@ -50,7 +50,7 @@ def drive(steps: Steps[T], answer: Callable[[Step], Any]) -> T:
             return end.value  # type: ignore[no-any-return]
         try:
             sent, advance = answer(step), steps.send
-        except Exception as error:  # noqa: BLE001 - the steps raise it, or something that says more
+        except BaseException as error:  # noqa: BLE001 - the steps raise it, or something that says more
             sent, advance = error, steps.throw
 
 
@@ -65,5 +65,5 @@ async def adrive(steps: Steps[T], answer: Callable[[Step], Awaitable[Any]]) -> T
             return end.value  # type: ignore[no-any-return]
         try:
             sent, advance = await answer(step), steps.send
-        except Exception as error:  # noqa: BLE001 - the steps raise it, or something that says more
+        except BaseException as error:  # noqa: BLE001 - the steps raise it, or something that says more
             sent, advance = error, steps.throw

@@ -104,6 +104,20 @@ def leave(conn: Conn, worker: str) -> None:
     conn.write(bury_worker, id=id_in(conn.dialect, worker))
 
 
+def leave_last(conn: Conn, worker: str, engine: int) -> None:
+    """Mark the worker of an engine that goes as gone, unless another engine of it still has runs."""
+    conn.write(bury_worker_of, id=id_in(conn.dialect, worker), engine=engine)
+
+
+@statement
+def bury_worker_of(t: Terms) -> str:
+    """Mark dead what no other engine needs: those that beat for themselves share the worker's row."""
+    return f"""
+UPDATE {t.worker} SET dead_at = {t.now}, stopping_at = COALESCE(stopping_at, {t.now})
+WHERE id = :id AND dead_at IS NULL
+  AND NOT EXISTS (SELECT 1 FROM {t.run} AS r WHERE r.owner = :id AND r.engine <> :engine)"""
+
+
 @statement
 def bury_worker(t: Terms) -> str:
     """Mark dead whatever the beat says; ``stopping_at`` beside it tells that it left in order."""

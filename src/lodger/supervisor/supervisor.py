@@ -34,11 +34,11 @@ from lodger.model.ids import new_id
 from lodger.settings import Settings
 from lodger.store import migrations, workers
 from lodger.store.database import Database
+from lodger.supervisor.burial import Burial
 from lodger.supervisor.engines import EngineHandle
 from lodger.supervisor.limits import Limits
-from lodger.supervisor.sweeper import free_engine, free_stopped, sweep
+from lodger.supervisor.sweeper import free_stopped, sweep
 from lodger.wake.announcer import Announcer
-from lodger.worker.flight import Manifest
 
 logger: Final = logging.getLogger("lodger.supervisor")
 
@@ -101,11 +101,12 @@ class Supervisor:
         self._next_sweep = 0.0
         self._trouble = float("-inf")
         self._last_turn = clock()
-        self._unfreed: list[tuple[str, int, str, Manifest | None]] = []
+        self._unfreed: list[Burial] = []
         self._announcer = Announcer(plan.database)
         self._is_ending = False
         self._stop_at: float | None = None
         self._orders: Mapping[str, Any] | None = None
+        self._is_handed_over = False
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
@@ -177,6 +178,12 @@ class Supervisor:
 
     def run(self) -> None:
         """Supervise until told to end."""
+        try:
+            self._run()
+        finally:
+            self._over.set()
+
+    def _run(self) -> None:
         threading.Thread(target=self._kill_late, name="lodger-last-resort", daemon=True).start()
         while not self._is_ending and not self._guarded(self._begin):
             self._rest(1.0)
@@ -191,7 +198,6 @@ class Supervisor:
             companion.stop()
         self._announcer.close()
         self._database.dispose()
-        self._over.set()
 
     def _guarded(self, step: Callable[[], None]) -> bool:
         """Do one step; trouble is logged and waited out, it never ends the supervisor."""
@@ -293,17 +299,14 @@ class Supervisor:
             how = engine.death()
             if how is not None:
                 self._engines.remove(engine)
-                self._unfreed.append((self._worker, engine.number, how, engine.manifest()))
+                self._unfreed.append(Burial(self._worker, engine.number, how, engine.manifest()))
                 if self._limits.forget(engine):
                     logger.info("engine %d, which was replaced, has ended: %s", engine.number, how)
                 else:
                     self._note_death(engine.number, engine.started, f"{how} ({engine.error})" if engine.error else how)
-        while self._unfreed:
-            worker, number, how, manifest = self._unfreed[0]
-            freed = free_engine(self._database, worker, number, how, manifest)
-            del self._unfreed[0]
-            for run in freed:
-                logger.error("engine %d died (%s) with run %s of %s: now %s", number, how, run.id, run.job, run.status)
+        for burial in list(self._unfreed):
+            if burial.is_due and burial.free(self._database):
+                self._unfreed.remove(burial)
 
     def _note_death(self, number: int, started: float, how: str) -> None:
         if self._is_ending:
@@ -382,6 +385,7 @@ class Supervisor:
             self._hear_last_words()
             if self._stop_at is None:
                 self._guarded(self._bury_the_dead)  # no hurry, no excuse: a crash is a crash
+                self._guarded(self._enforce_limits)
         for engine in self._engines:
             if engine.death() is None:
                 logger.warning("engine %d did not end in time and is killed", engine.number)
@@ -406,10 +410,16 @@ class Supervisor:
         orders, self._orders = self._orders, None
         if orders is None or self._stop_at is not None or not self._worker:
             return False
-        if not all(engine.ready and engine.go_on_alone(orders) for engine in self._engines):
-            self.request_stop()
-            return False
-        return True
+        for engine in list(self._engines):
+            if not engine.ready:
+                engine.kill()  # it has begun nothing
+            elif engine.go_on_alone(orders):
+                self._is_handed_over = True
+                self._engines.remove(engine)
+        if all(engine.death() is not None or not engine.ready for engine in self._engines):
+            return True
+        self.request_stop()
+        return False
 
     def _kill_late(self) -> None:
         """Kill engines for the supervisor when it can't: an engine that is stuck may hold the lock it waits for."""
@@ -445,8 +455,11 @@ class Supervisor:
 
     def _free_and_leave(self) -> None:
         for engine in self._engines:
-            free_stopped(self._database, self._worker, engine.number)
-        if self._worker:
+            try:
+                free_stopped(self._database, self._worker, engine.number)
+            except Exception as error:  # noqa: BLE001 - the others' runs are to be freed all the same, and these by a sweep
+                logger.warning("the runs of engine %d are left to a sweep: %s", engine.number, error)
+        if self._worker and not self._is_handed_over:
             with self._database.connect() as conn:
                 workers.leave(conn, self._worker)
 

@@ -38,10 +38,16 @@ def sweep(database: Database) -> list[Freed]:
 
 
 def free_engine(
-    database: Database, worker: str, engine: int, how: str, manifest: Manifest | None = None
+    database: Database,
+    worker: str,
+    engine: int,
+    how: str,
+    manifest: Manifest | None = None,
+    *,
+    alone: bool | None = None,
 ) -> list[Freed]:
     """Free the runs of an engine that was seen to die; ``manifest`` says which of them it was executing."""
-    return database.transact(lambda conn: _free_engine(conn, worker, engine, how, manifest))
+    return database.transact(lambda conn: _free_engine(conn, worker, engine, how, manifest, alone))
 
 
 def free_stopped(database: Database, worker: str, engine: int) -> list[Freed]:
@@ -55,11 +61,14 @@ def _free_silent(conn: Conn, worker: str) -> list[Freed] | None:
     return runs
 
 
-def _free_engine(conn: Conn, worker: str, engine: int, how: str, manifest: Manifest | None) -> list[Freed]:
+def _free_engine(
+    conn: Conn, worker: str, engine: int, how: str, manifest: Manifest | None, alone: bool | None
+) -> list[Freed]:
     if manifest is None:
-        runs = rescue.free_engine(conn, worker, engine, how)
+        runs = rescue.free_engine(conn, worker, engine, how, alone=alone)
     else:
-        runs = rescue.free_engine(conn, worker, engine, how, running=manifest.running, begun=manifest.begun)
+        told = {"running": manifest.running, "begun": manifest.begun}
+        runs = rescue.free_engine(conn, worker, engine, how, **told, alone=alone)
     failpoint("rescue.before_commit")
     return runs
 

@@ -65,7 +65,7 @@ class Alone:
         self._thread.join(LOOK_SECONDS * 4)
         try:
             with self._database.connect() as conn:
-                workers.leave(conn, self._worker)
+                workers.leave_last(conn, self._worker, self._number)
         except Exception as error:  # noqa: BLE001 - its row falls silent, and has no runs
             logger.warning("left without a word: %s", error)
 
@@ -78,12 +78,23 @@ class Alone:
             if now >= next_beat:
                 next_beat = now + self._settings.beat_seconds
                 confirmed = self._beat(confirmed)
-            if self._roll is None or self._roll.others():
+            if self._is_company():
                 seen = now
             if self._has_no_server() or now - seen > NOBODY_SECONDS:
                 self._engine.drain()
         if self._roll is not None:
             self._roll.leave()
+
+    def _is_company(self) -> bool:
+        """Whether web processes are there; also when nobody can tell."""
+        if self._roll is None:
+            return True
+        try:
+            self._roll.refresh()
+            return bool(self._roll.others())
+        except (OSError, DirectoryRefused) as error:
+            logger.warning("the web processes can't be seen: %s", error)
+            return True
 
     def _enter_roll(self) -> None:
         try:

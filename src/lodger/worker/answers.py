@@ -46,8 +46,9 @@ class Answers:
 
     def set_aside(self, outcomes: Sequence[Outcome]) -> None:
         """Let the others pass these."""
+        if not self._aside:  # else those that came first would wait for ever
+            self._again_at = time.monotonic() + AGAIN_SECONDS
         self._aside += outcomes
-        self._again_at = time.monotonic() + AGAIN_SECONDS
 
     def patience(self) -> float | None:
         """Return the seconds until those that stand aside are due, None when there are none."""

@@ -129,9 +129,12 @@ class EngineDesk:
 
     def set_aside(self, batch: Batch) -> None:
         """Take back what could not be written because somebody has locked its runs; the rest is not to wait for it."""
+        if not batch:
+            return
         with self._guard:
+            if not self._aside:  # else what came first would wait for ever
+                self._again_at = time.monotonic() + AGAIN_SECONDS
             self._aside.append(batch)
-            self._again_at = time.monotonic() + AGAIN_SECONDS
 
     def _take_up_again(self) -> None:
         if self._aside and time.monotonic() >= self._again_at:

@@ -16,6 +16,7 @@ import fcntl
 import hashlib
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from lodger.store.database import Database
 from lodger.wake.directory import directory_for, make
 
 STOPPING: Final = b"stopping"
+TOUCH_SECONDS: Final = 3600.0
+"""Cleaners of temporary directories take files that nobody has touched for days."""
 MODE: Final = 0o600
 
 
@@ -47,6 +50,8 @@ class Roll:
         self.key = key
         self._own: _Locked | None = None
         self._carrier: _Locked | None = None
+        self._role = ""
+        self._touch_at = 0.0
 
     @classmethod
     def of(cls, database: Database, settings: Settings) -> Roll:
@@ -59,8 +64,18 @@ class Roll:
 
     def enter(self, role: str = "web") -> None:
         """Be seen by the others."""
-        make(self.directory)
-        self._own = _locked(self._path(f"{role}-{os.getpid()}"))
+        self._role = role
+        self.refresh()
+
+    def refresh(self) -> None:
+        """See to it that we are seen: somebody may have cleaned up, or looked at us just as we came."""
+        if self._own is None or not self._own.is_there():
+            self._own = _renewed(self._own, self._path(f"{self._role}-{os.getpid()}"), self.directory)
+        if time.monotonic() >= self._touch_at:
+            self._touch_at = time.monotonic() + TOUCH_SECONDS
+            for held in (self._own, self._carrier):
+                if held is not None:
+                    held.touch()
 
     def say_stopping(self) -> None:
         """Let the others know that this process ends."""
@@ -68,9 +83,10 @@ class Roll:
             self._own.write(STOPPING)
 
     def carry(self) -> bool:
-        """Take the carrier's lock; False while another process holds it."""
-        if self._carrier is None:
-            self._carrier = _locked(self._path("carrier"))
+        """Take the carrier's lock, or keep it; False while another process holds it. Call it every few seconds."""
+        self.refresh()
+        if self._carrier is None or not self._carrier.is_there():  # a lock on a removed file keeps out nobody
+            self._carrier = _renewed(self._carrier, self._path("carrier"), self.directory)
             if self._carrier is not None:
                 self._carrier.write(str(os.getpid()).encode())
         return self._carrier is not None
@@ -113,25 +129,50 @@ class _Locked:
         self._path = path
         self._file = file
 
+    def is_there(self) -> bool:
+        """Whether the path still leads to this file."""
+        try:
+            return os.path.samestat(os.fstat(self._file), self._path.stat())
+        except FileNotFoundError:
+            return False
+
+    def touch(self) -> None:
+        os.utime(self._file)
+
     def write(self, text: bytes) -> None:
         os.pwrite(self._file, text, 0)
         os.ftruncate(self._file, len(text))
 
     def remove(self) -> None:
-        self._path.unlink(missing_ok=True)
+        if self.is_there():
+            self._path.unlink(missing_ok=True)
         self.close()
 
     def close(self) -> None:
+        _held.discard((os.getpid(), self._path))
         os.close(self._file)
 
 
+_held: Final[set[tuple[int, Path]]] = set()
+"""What this process holds. The kernel would give it the same lock twice, and free it with the first of them."""
+
+
+def _renewed(old: _Locked | None, path: Path, directory: Path) -> _Locked | None:
+    """Return the lock on what ``path`` leads to now, in place of an old one."""
+    if old is not None:
+        old.close()
+    make(directory)
+    return _locked(path)
+
+
 def _locked(path: Path) -> _Locked | None:
-    """Return the file, made and locked; None while another process holds it."""
-    while True:
+    """Return the file, made and locked; None while somebody else holds it."""
+    while (os.getpid(), path) not in _held:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, MODE)
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.path.samestat(os.fstat(file), path.stat()):
+                _held.add((os.getpid(), path))
                 return _Locked(path, file)
         except (BlockingIOError, PermissionError):
             os.close(file)
@@ -139,6 +180,7 @@ def _locked(path: Path) -> _Locked | None:
         except FileNotFoundError:
             pass
         os.close(file)  # a peer that took it for a dead one's has removed it between our two steps
+    return None
 
 
 def _said(path: Path) -> bytes | None:

@@ -108,3 +108,33 @@ def test_one_at_a_time_is_in(path: str) -> None:
     for thread in threads:
         thread.join(LONG)
     assert (len(most), max(most)) == (200, 1)
+
+
+def test_without_a_thread_to_stand_in_line_it_is_asked_again_and_again(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No thread can start while the interpreter ends. Fails when the lock then stays "waited for": 30 s each time."""
+    holder = FileLock(path)
+    lock = FileLock(path)
+    held, free = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with holder.held(PATIENCE):
+            held.set()
+            free.wait(LONG)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert held.wait(LONG)
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with lock.held(PATIENCE):
+        assert not is_free(path)  # the holder's
+    free.set()
+    thread.join()
+    with lock.held(LONG):
+        assert not is_free(path)  # ours
+    assert is_free(path)

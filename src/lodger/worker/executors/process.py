@@ -89,6 +89,7 @@ class ProcessExecutor:
         self._failed_starts = 0
         self._start_after = 0.0
         self._stopping = False
+        self._tells_stopping = False
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
         self._thread = threading.Thread(target=self._main, name="lodger-processes", daemon=True)
@@ -163,6 +164,7 @@ class ProcessExecutor:
             else:
                 os.read(self._wake_read, 4096)
         self._send_answers()
+        self._tell_stopping()
         self._act_on_interrupts()
         self._act_on_kills()
         self._watch()
@@ -302,10 +304,16 @@ class ProcessExecutor:
                 kill_group(pid)
 
     def notify_stopping(self) -> None:
-        """Tell the running jobs that the worker is stopping."""
-        for child in self._children:
-            if child.live is not None:
-                child.channel.send({"t": "stopping"})
+        """Tell the running jobs that the worker is stopping; the manager does: one thread speaks on a channel."""
+        self._tells_stopping = True
+        self._wake()
+
+    def _tell_stopping(self) -> None:
+        if self._tells_stopping:
+            self._tells_stopping = False
+            for child in self._children:
+                if child.live is not None:
+                    child.channel.send({"t": "stopping"})
 
     def _watch(self) -> None:
         """Kill children over their memory ceiling or past their cancel; let idle ones go after a while."""
