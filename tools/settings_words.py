@@ -31,7 +31,8 @@ VARIABLES: Final = {
     "EMBEDDED_SCHEDULE_DAEMON": f"Whether a web process fires schedules. Allowed: {SCHEDULE_MODES}. Default: `auto`",
     "LODGER_RUNTIME_DIR": (
         "Where the sockets are that wake an idle worker of the same host at once; default: the temporary directory. "
-        "Without a usable one workers poll"
+        "Also the locks by which the web processes of a host elect the one that carries the worker. "
+        "Without a usable one workers poll, and the worker table elects"
     ),
     "LODGER_FAILPOINTS": "For Lodger's own fault tests: named places at which a process dies. Leave it alone",
     "LODGER_INSIDE_WORKER": "Set by a worker for the processes it starts, so that they start no worker. Leave it alone",
