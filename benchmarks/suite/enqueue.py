@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from benchmarks.suite.bench import Bench, median, rate
 from benchmarks.suite.jobs import lodger, nothing
-from lodger.client.job import Call
+from lodger.client.job import Call, new_runs
 from lodger.store import inserts
 from lodger.store.database import Conn
 
@@ -83,7 +83,7 @@ def _raw_bulk(conn: Conn, ready: Rendered) -> None:
 def _rendered(conn: Conn, calls: list[Call]) -> Rendered:
     style = "named" if conn.dialect == "sqlite" else "pyformat"
     found: Rendered = []
-    steps = inserts.insert(conn.dialect, [call.run for call in calls])
+    steps = inserts.insert(conn.dialect, new_runs(calls))
     for step in steps:  # plain inserts expect no answers
         found.append((step.statement.render(conn.dialect, conn.tables, style)[0], step.params))
     return found
@@ -92,8 +92,7 @@ def _rendered(conn: Conn, calls: list[Call]) -> Rendered:
 def _copied() -> list[tuple[Any, ...]]:
     now = datetime.now(UTC)
     rows = []
-    for call in _calls(MANY):
-        run = call.run
+    for run in new_runs(_calls(MANY)):
         names = (run.id, run.job, run.queue)
         limits = (run.claim_rank, run.max_attempts, run.on_crash)
         rows.append((*names, *limits, run.args, "QUEUED", run.queue, now, now))
