@@ -135,6 +135,7 @@ class Orders:
 def _tick(channel: Channel, engine: Engine, orders: Orders, parent: int) -> None:
     """Tell the supervisor once a second that we move, and what we do."""
     last_claim = 0.0
+    is_left = False
     while channel.send(
         {
             "t": "tick",
@@ -146,7 +147,8 @@ def _tick(channel: Channel, engine: Engine, orders: Orders, parent: int) -> None
     ):
         last_claim = engine.last_claim
         time.sleep(TICK_SECONDS)
-        if os.getppid() != parent and not orders.is_alone:
+        is_left, was_left = os.getppid() != parent, is_left
+        if is_left and was_left and not orders.is_alone:  # a tick later: its last order may still be in the channel
             engine.drain()
     if not channel.is_ours:
         logger.error("a job has closed the files of this process: it ends")
