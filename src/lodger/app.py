@@ -390,8 +390,11 @@ class Lodger(Scheduling):
         """Return the embedded worker that the environment asks for, None if it asks for none."""
         from lodger.placement.mode import may_embed, read_mode, refuse_unfit_server
         from lodger.scheduler.mode import read_schedule_mode
+        from lodger.store.url import parse
 
         mode, schedules = read_mode(os.environ), read_schedule_mode(os.environ)
+        if mode == "off" and may_embed(self.settings):
+            parse(self.url)  # what is enqueued needs a database, too: say so now, not with the first request
         if not may_embed(self.settings) or (mode == "off" and schedules != "on"):
             logger.info("role=web placement=none pid=%d: no embedded worker in this process", os.getpid())
             return None

@@ -48,12 +48,12 @@ class DatabaseUrlMissing(ConfigurationError):
 
     def __init__(self) -> None:
         """Name the variable to set."""
-        super().__init__(
-            "DATABASE_URL",
-            None,
-            "a URL such as postgresql://user@host/db, mysql://user@host/db or sqlite:////path/app.db "
-            "(or Lodger(url=...))",
+        LodgerError.__init__(
+            self,
+            "DATABASE_URL is not set: it needs a URL such as postgresql://user@host/db, mysql://user@host/db or "
+            "sqlite:////path/app.db (or Lodger(url=...))",
         )
+        self.field = "DATABASE_URL"
 
 
 class DriverMissing(ConfigurationError):
@@ -182,7 +182,7 @@ class ResultTimeout(ResultUnavailable, TimeoutError):
 
 def bad_value(field: str, value: object, allowed: str) -> str:
     """Return ``field: value is not allowed; allowed: ...`` with the value cut to a readable length."""
-    shown = "nothing" if value is None else repr(value)
+    shown = repr(value)
     if len(shown) > SHOWN_VALUE_LENGTH:
         shown = shown[:SHOWN_VALUE_LENGTH] + "…"
     return f"{field}: {shown} is not allowed; allowed: {allowed}"

@@ -88,7 +88,7 @@ class Settings:
         3600,
     )
     orphan_seconds: float = setting(
-        15.0,
+        40.0,
         "LODGER_ORPHAN_SECONDS",
         "Time that a worker has to come before a process that enqueues warns that nobody serves its runs",
         0,

@@ -217,7 +217,7 @@ def test_a_wrong_value_is_refused_by_argument_value_and_what_is_allowed(
     with pytest.raises(InvalidArguments) as refused:
         job_of(annotation).call(value)
     assert refused.value.field == "job(value)"
-    assert str(refused.value).startswith(f"job(value): {'nothing' if value is None else repr(value)[:200]}")
+    assert str(refused.value).startswith(f"job(value): {repr(value)[:200]}")
     assert allowed in str(refused.value).partition("allowed: ")[2]
 
 

@@ -60,6 +60,7 @@ ALLOWED = {
     "unique_holder_now": May("unique"),
     "walk": May(read=STEP + FEW),
     "owned_by_engine": May("owner", 2 * BATCH),
+    "owned": May("owner", 2 * BATCH),
     "runs_of_engine": May("owner", 2 * BATCH, sort=True),
     "runs_of_worker": May("owner", 2 * BATCH, sort=True),
     "ownerless": May("owner", 3 * BATCH, sort=True),

@@ -1,4 +1,4 @@
-"""The database as commands open it that only look: clear words when it is not there."""
+"""The database as commands open it: clear words when it is not there."""
 
 from __future__ import annotations
 
@@ -18,15 +18,21 @@ SHOWN: int = 300
 
 
 @contextmanager
-def opened(settings: Settings) -> Iterator[Database]:
+def opened(settings: Settings, *, makes: bool = False) -> Iterator[Database]:
     """Lend the database of DATABASE_URL. Raises LodgerError, naming the variable or command, when it can't be used.
 
-    A SQLite file that is not there is not created by looking.
+    A SQLite file that is not there is not created by looking, only by who ``makes`` the tables.
     """
     url = parse(os.environ.get("DATABASE_URL"))
     database = Database(url, tables=Tables(settings.prefix, settings.schema or None), pool_size=1)
-    if database.dialect == "sqlite" and not Path(url.path).exists():
-        raise migrations.missing(database)
+    if database.dialect == "sqlite":
+        directory = Path(url.path).absolute().parent
+        if not directory.is_dir():
+            raise ConfigurationError(
+                "DATABASE_URL", url.safe, f"a file in a directory that exists ({directory} does not)"
+            )
+        if not makes and not Path(url.path).exists():
+            raise migrations.missing(database)
     try:
         yield database
     except LodgerError:

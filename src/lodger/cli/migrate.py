@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from lodger import settings as settings_module
+from lodger.cli.connection import opened
 from lodger.store import migrations
 from lodger.store.database import Database
 from lodger.store.sql import Tables
@@ -23,11 +24,12 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Apply what is missing, or print everything."""
     settings = settings_module.read()
-    database = Database(parse(os.environ.get("DATABASE_URL")), tables=Tables(settings.prefix, settings.schema or None))
     if options.sql:
-        print(migrations.script(database), end="")
+        tables = Tables(settings.prefix, settings.schema or None)
+        print(migrations.script(Database(parse(os.environ.get("DATABASE_URL")), tables=tables)), end="")
         return 0
-    applied = migrations.migrate(database)
+    with opened(settings, makes=True) as database:
+        applied = migrations.migrate(database)
     what = f"applied {', '.join(map(str, applied))}" if applied else "nothing to do"
     print(f"{database.url.safe}: {what}; the schema is at version {migrations.LATEST}")
     return 0

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from lodger import settings as settings_module
+from lodger.cli.connection import opened
 from lodger.cli.table import table
 from lodger.client.schedules import ScheduleDesk
 from lodger.model.schedule import ScheduleRecord
 from lodger.model.timetable import Cron
-from lodger.store.database import Database
-from lodger.store.sql import Tables
-from lodger.store.url import parse
 from lodger.wake.announcer import Announcer
 
 DONE = {"pause": "paused", "resume": "resumed", "delete": "deleted"}
@@ -45,14 +42,12 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Do what is asked for; print it."""
     settings = settings_module.read()
-    url = parse(os.environ.get("DATABASE_URL"))
-    database = Database(url, tables=Tables(settings.prefix, settings.schema or None))
-    announcer = Announcer(database)
-    try:
-        print(_act(ScheduleDesk(database, announcer), options))
-    finally:
-        announcer.close()
-        database.dispose()
+    with opened(settings) as database:
+        announcer = Announcer(database)
+        try:
+            print(_act(ScheduleDesk(database, announcer), options))
+        finally:
+            announcer.close()
     return 0
 
 

@@ -10,7 +10,18 @@ from typing import Any, Final
 from lodger.errors import InvalidArguments, LeaseLost
 from lodger.model.answers import Cancel, Interrupted, RetryAfter, Snooze
 from lodger.model.job import JobSpec
-from lodger.model.outcome import Cancelled, Ending, Expired, Mismatched, Raised, Returned, Snoozed, Stopped, TimedOut
+from lodger.model.outcome import (
+    Cancelled,
+    Ending,
+    Expired,
+    Mismatched,
+    Outcome,
+    Raised,
+    Returned,
+    Snoozed,
+    Stopped,
+    TimedOut,
+)
 from lodger.model.payload import clean_text
 from lodger.model.run import ClaimedRun, RunError
 from lodger.worker.flight import Flight
@@ -104,3 +115,16 @@ def describe(error: BaseException) -> RunError:
 def is_lost(error: BaseException) -> bool:
     """Whether the job ended because its lease was lost: then there is nothing to write."""
     return isinstance(error, LeaseLost)
+
+
+def log_failure(outcome: Outcome) -> None:
+    """Say in the worker's own log that an attempt failed: a warning if there will be another, else an error."""
+    error, run = outcome.error, outcome.run
+    if error is None:
+        return
+    limit = f" of {run.max_attempts}" if run.max_attempts else ""
+    what = f"run {run.id} of {run.job} failed (attempt {run.attempt}{limit}): {error.type}: {error.message}"
+    if outcome.status in ("SCHEDULED", "QUEUED"):
+        logger.warning("%s; tried again in %.0f s", what, outcome.delay_seconds)
+    else:
+        logger.error("%s; it is %s\n%s", what, outcome.status, error.traceback or "")

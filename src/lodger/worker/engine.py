@@ -38,7 +38,7 @@ from lodger.worker.bypass import Bypass
 from lodger.worker.claimer import Claimer
 from lodger.worker.crew import Crew
 from lodger.worker.desk import EngineDesk
-from lodger.worker.endings import joined
+from lodger.worker.endings import joined, log_failure
 from lodger.worker.flight import NO_SEAT, Flight
 from lodger.worker.live import LiveRun, StopReason
 from lodger.worker.maintenance import Chore, Maintenance
@@ -420,6 +420,7 @@ class Engine:
         outcome = decide(live.claimed, ending, live.retry, self._random)
         self._answers.add(outcome)
         if outcome.error is not None:
+            log_failure(outcome)
             self._crew.tell_failure(live, outcome)
 
     def _stop_run(self, live: LiveRun, reason: StopReason) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from lodger.errors import ConfigurationError
@@ -25,9 +27,23 @@ def load_app(place: str, path: Sequence[str] = ()) -> Any:
     module_name, _, name = place.partition(":")
     if module_name == "__main__":
         raise ConfigurationError("LODGER_APP", place, "a module that can be imported: move the jobs out of the script")
-    module = importlib.import_module(module_name)
-    app: Any = getattr(module, name or "lodger", None)
-    if not hasattr(app, "registry"):
+    if not module_name:
         raise ConfigurationError("LODGER_APP", place, WHERE)
+    module = _import(module_name, place)
+    name = name or "lodger"
+    app: Any = getattr(module, name, None)
+    if not hasattr(app, "registry"):
+        found = f"is a {type(app).__name__}" if hasattr(module, name) else "does not exist"
+        raise ConfigurationError("LODGER_APP", place, f"{WHERE}; {module_name}.{name} {found}")
     app.import_jobs()
     return app
+
+
+def _import(module_name: str, place: str) -> ModuleType:
+    try:
+        return importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise  # the app's own trouble
+        there = f"there is no {error.name} in {Path.cwd()}, on PYTHONPATH or installed"
+        raise ConfigurationError("LODGER_APP", place, f"{WHERE}; {there}") from error

@@ -1,0 +1,39 @@
+"""What the worker's own log says of attempts that failed."""
+
+from __future__ import annotations
+
+import logging
+import random
+import re
+
+import pytest
+
+from lodger import Retry
+from lodger.model.outcome import Raised, Returned, decide
+from lodger.model.run import RunError
+from lodger.worker.endings import log_failure
+from tests.unit.test_decide import claimed
+
+ERROR = RunError(type="ValueError", message="no", traceback="Traceback: here")
+
+
+@pytest.mark.parametrize(
+    ("attempt", "level", "told"),
+    [
+        (1, "WARNING", r"run .* of j failed \(attempt 1 of 2\): ValueError: no; tried again in \d+ s"),
+        (2, "ERROR", r"run .* of j failed \(attempt 2 of 2\): ValueError: no; it is FAILED\nTraceback: here"),
+    ],
+)
+def test_each_failed_attempt_is_told(attempt: int, level: str, told: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Who reads the worker's log must not have to ask the database whether jobs fail."""
+    run = claimed(attempt=attempt, max_attempts=2)
+    with caplog.at_level(logging.WARNING, "lodger.worker"):
+        log_failure(decide(run, Raised(ERROR, retryable=True), Retry(max_attempts=2), random.Random(1)))
+    (record,) = caplog.records
+    assert record.levelname == level
+    assert re.fullmatch(told, record.getMessage())
+
+
+def test_a_success_is_not_told(caplog: pytest.LogCaptureFixture) -> None:
+    log_failure(decide(claimed(), Returned(None), Retry(), random.Random(1)))
+    assert caplog.records == []
