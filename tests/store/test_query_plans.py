@@ -63,6 +63,7 @@ ALLOWED = {
     "owned": May("owner", 2 * BATCH),
     "runs_of_engine": May("owner", 2 * BATCH, sort=True),
     "runs_of_worker": May("owner", 2 * BATCH, sort=True),
+    "bury_worker_of": May("owner primary", 2 * BATCH),
     "ownerless": May("owner", 3 * BATCH, sort=True),
     "delete_dead_workers": May("owner", BATCH + 2 * FEW),  # by its worker, or all runs in hand, which are few
     "succeed_array": May(read=2 * FEW),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lodger.model.outcome import Cancelled, Raised, Returned, Snoozed, Stopped
 from lodger.model.run import ClaimedRun, RunError
 from lodger.model.unique import Unique
-from lodger.store import claims, coverage, finish, inserts, notes, queues, recent, rescue, runs, upkeep
+from lodger.store import claims, coverage, finish, inserts, notes, queues, recent, rescue, runs, upkeep, workers
 from lodger.store.database import Conn
 from lodger.store.steps import perform
 from tests.support.bulk import FINISHED, QUEUED, SCHEDULED, load
@@ -135,6 +135,7 @@ class Scene:
         upkeep.prune_workers(conn, 0)
 
     def rescue(self, conn: Conn) -> None:
+        workers.leave_last(conn, self.worker, 1)  # engine 2 has a run
         assert len(rescue.free_stopped(conn, self.worker, 1)) > 1
         assert len(rescue.held_by(conn, self.worker, 2)) == 1
         assert len(rescue.free_engine(conn, self.worker, 2, "SIGSEGV")) == 1
