@@ -58,10 +58,10 @@ def watchers() -> list[threading.Thread]:
 
 def look_often(watch: OrphanWatch, times: int = 3) -> None:
     """Wait until the watch has looked so often more: what it does not say then, it does not say."""
-    at = [watch._roll.look_at]
+    at = [watch._watchlist.look_at]
 
     def moved() -> bool:
-        at.extend([watch._roll.look_at] if watch._roll.look_at != at[-1] else [])
+        at.extend([watch._watchlist.look_at] if watch._watchlist.look_at != at[-1] else [])
         return len(at) > times
 
     wait_until(moved, 20, "more looks")
@@ -164,7 +164,7 @@ def test_schedules_that_nobody_fires(app: Lodger, store: Store, said: Said) -> N
     schedules.put(spec("night"))
     schedules.back("night")
     app._orphans.mind_schedules()  # type: ignore[union-attr]
-    assert first(said).startswith("1 schedules are due, the first for ")
+    assert first(said).startswith("1 schedule is due, the first for ")
     schedules.scheduler()
     assert wait_until(lambda: said()[1:], 20, "the daemon") == ["a live schedule daemon fires schedules again"]
 
@@ -196,7 +196,7 @@ def test_it_sleeps_while_nothing_is_unclear(app: Lodger, jobs: Jobs, store: Stor
     ready_worker(store, "resize")
     jobs.resize.using(delay=3600).enqueue("a.png")
     watch: Any = app._orphans
-    wait_until(lambda: watch._roll.look_at is None, 20, "the watch to sleep")
+    wait_until(lambda: watch._watchlist.look_at is None, 20, "the watch to sleep")
 
 
 def test_an_enqueue_goes_on_where_no_thread_can_start(jobs: Jobs, said: Said, monkeypatch: pytest.MonkeyPatch) -> None:

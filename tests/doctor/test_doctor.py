@@ -46,7 +46,7 @@ def test_where_all_is_well_the_code_is_0(lodger: Command, store: Store) -> None:
     assert told[GRACE]["severity"] == "unknown"
     code, out, _ = lodger("doctor")
     assert code == 0
-    assert "environment e, 1 live workers: nothing stands in the way of work" in out.splitlines()[0]
+    assert "environment e, 1 live worker: nothing stands in the way of work" in out.splitlines()[0]
     assert "not enough data: 0 of the newest runs have ended" in out
 
 
@@ -62,7 +62,7 @@ def test_the_table_and_what_to_do(lodger: Command, store: Store) -> None:
     code, out, _ = lodger("doctor")
     assert code == 2
     lines = out.splitlines()
-    assert lines[0].endswith("1 live workers: 1 errors, 0 warnings")
+    assert lines[0].endswith("1 live worker: 1 error, 0 warnings")
     assert lines[2].split() == ["severity", "finding", "what"]
     assert lines[3].split()[:2] == ["error", "no-worker"]
     assert "\x1b" not in out, "no colours into a pipe, and no control characters of a job's name"
@@ -161,7 +161,9 @@ def test_without_a_url_it_names_the_variable(
 
     monkeypatch.delenv("DATABASE_URL", raising=False)
     assert cli.main([command]) == 2
-    assert "DATABASE_URL" in capsys.readouterr().err
+    assert capsys.readouterr().err.startswith("lodger: DATABASE_URL is not set")
+    assert cli.main([command, "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"].startswith("DATABASE_URL is not set")
 
 
 @pytest.mark.parametrize("command", ["doctor", "stats"])

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 
+from lodger.supervisor import supervisor
 from tests.faults.app import lodger
+
+MAX_BACKOFF = "FAULTS_MAX_BACKOFF"
+"""Seconds: the longest that an engine that died again and again waits for the next."""
+
+if most := os.environ.get(MAX_BACKOFF):
+    supervisor.MAX_BACKOFF_SECONDS = float(most)  # type: ignore[misc]
 
 app = FastAPI(lifespan=lodger.lifespan())
 

@@ -52,9 +52,6 @@ SELECT id FROM lodger_worker WHERE id = :id AND dead_at IS NULL AND beat_at < UT
 -- lock_silent: sqlite
 SELECT id FROM lodger_worker WHERE id = :id AND dead_at IS NULL AND beat_at < (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000) - dead_after_us;
 
--- owned: postgresql, mysql, sqlite
-SELECT id FROM lodger_run WHERE owner = :owner AND engine = :engine;
-
 -- ownerless: postgresql, mysql, sqlite
 SELECT DISTINCT r.owner FROM lodger_run AS r WHERE r.owner IS NOT NULL
   AND NOT EXISTS (SELECT 1 FROM lodger_worker AS w WHERE w.id = r.owner AND w.dead_at IS NULL);

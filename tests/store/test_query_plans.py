@@ -60,7 +60,6 @@ ALLOWED = {
     "unique_holder_now": May("unique"),
     "walk": May(read=STEP + FEW),
     "owned_by_engine": May("owner", 2 * BATCH),
-    "owned": May("owner", 2 * BATCH),
     "runs_of_engine": May("owner", 2 * BATCH, sort=True),
     "runs_of_worker": May("owner", 2 * BATCH, sort=True),
     "bury_worker_of": May("owner primary", 2 * BATCH),

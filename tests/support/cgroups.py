@@ -6,10 +6,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
+
+from tests.support.wait import wait_until
 
 ROOT: Final = Path("/sys/fs/cgroup")
 
@@ -29,7 +31,14 @@ def group(controller: str, **limits: int) -> Iterator[Path]:
             (made / name.replace("__", ".")).write_text(str(value))
         yield made
     finally:
+        wait_until(lambda: _removed(made), 20, "the dead in the group to be buried")
+
+
+def _removed(made: Path) -> bool:
+    """Remove it; not yet while there are zombies in it."""
+    with suppress(OSError):
         made.rmdir()
+    return not made.exists()
 
 
 def told_inside(code: str, *groups: Path) -> str:

@@ -9,7 +9,7 @@ import re
 import pytest
 
 from lodger import Retry
-from lodger.model.outcome import Raised, Returned, decide
+from lodger.model.outcome import Cancelled, Ending, Expired, Raised, Returned, Snoozed, Stopped, decide
 from lodger.model.run import RunError
 from lodger.worker.endings import log_failure
 from tests.unit.test_decide import claimed
@@ -21,7 +21,7 @@ ERROR = RunError(type="ValueError", message="no", traceback="Traceback: here")
     ("attempt", "level", "told"),
     [
         (1, "WARNING", r"run .* of j failed \(attempt 1 of 2\): ValueError: no; tried again in \d+ s"),
-        (2, "ERROR", r"run .* of j failed \(attempt 2 of 2\): ValueError: no; it is FAILED\nTraceback: here"),
+        (2, "ERROR", r"run .* of j failed \(attempt 2 of 2\): ValueError: no; it is not tried again\nTraceback: here"),
     ],
 )
 def test_each_failed_attempt_is_told(attempt: int, level: str, told: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -34,6 +34,8 @@ def test_each_failed_attempt_is_told(attempt: int, level: str, told: str, caplog
     assert re.fullmatch(told, record.getMessage())
 
 
-def test_a_success_is_not_told(caplog: pytest.LogCaptureFixture) -> None:
-    log_failure(decide(claimed(), Returned(None), Retry(), random.Random(1)))
+@pytest.mark.parametrize("how", [Returned(None), Cancelled("by somebody"), Expired(), Snoozed(1), Stopped()], ids=repr)
+def test_what_did_not_fail_is_not_told(how: Ending, caplog: pytest.LogCaptureFixture) -> None:
+    """Fails when every error is told: a cancel is one in the table."""
+    log_failure(decide(claimed(), how, Retry(), random.Random(1)))
     assert caplog.records == []

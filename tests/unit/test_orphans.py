@@ -10,9 +10,9 @@ from lodger.model.orphans import (
     QUIET_SECONDS,
     SOON_SECONDS,
     Overdue,
-    Roll,
     Sight,
     Tidings,
+    Watchlist,
     orphan_texts,
     overdue_text,
     served_text,
@@ -35,8 +35,8 @@ def sight(
     return Sight(look=Look(workers=workers, waiting=waiting), paused=frozenset(paused), overdue=overdue or Overdue())
 
 
-def roll(grace: float = GRACE) -> Roll:
-    return Roll("e", grace)
+def watchlist(grace: float = GRACE) -> Watchlist:
+    return Watchlist("e", grace)
 
 
 def pairs(tidings: Tidings) -> list[tuple[str, str]]:
@@ -45,7 +45,7 @@ def pairs(tidings: Tidings) -> list[tuple[str, str]]:
 
 def test_an_orphan_is_told_once_when_the_grace_is_over() -> None:
     """Fails when `_is_ripe` does not remember that it was told, or does not ask for the grace."""
-    watch = roll()
+    watch = watchlist()
     watch.offer(PAIR, 100.0)
     assert pairs(watch.judge(sight(waiting=(work(),)), 102.0)) == []
     assert pairs(watch.judge(sight(waiting=(work(),)), 114.9)) == []
@@ -58,7 +58,7 @@ def test_an_orphan_is_told_once_when_the_grace_is_over() -> None:
 
 
 def test_a_worker_that_starts_within_the_grace_is_in_time() -> None:
-    watch = roll()
+    watch = watchlist()
     watch.offer(PAIR, 100.0)
     starting = seen_worker(engine={"state": "starting"})
     assert watch.judge(sight(starting, waiting=(work(),)), 110.0) == Tidings()
@@ -69,7 +69,7 @@ def test_a_worker_that_starts_within_the_grace_is_in_time() -> None:
 
 def test_served_again_is_told_once_and_arms_the_watch() -> None:
     """Fails without `vigil.told = False` in `_settle`."""
-    watch = roll()
+    watch = watchlist()
     watch.offer(PAIR, 100.0)
     assert pairs(watch.judge(sight(), 115.0)) == [PAIR]
     assert watch.judge(sight(seen_worker(), waiting=(work(),)), 120.0).served == (PAIR,)
@@ -83,7 +83,7 @@ def test_a_killed_worker_is_told_without_another_enqueue() -> None:
 
     Fails when `_settle` drops a pair of which work still waits.
     """
-    watch = roll()
+    watch = watchlist()
     watch.offer(PAIR, 0.0)
     now, told = 0.0, []
     while not told:
@@ -96,7 +96,7 @@ def test_a_killed_worker_is_told_without_another_enqueue() -> None:
 
 def test_what_a_look_finds_is_watched_whoever_enqueued_it() -> None:
     """Schedules and other processes enqueue too. Fails without `_discover`."""
-    watch = roll()
+    watch = watchlist()
     watch.mind_schedules(100.0)
     assert watch.judge(sight(waiting=(work(),)), 101.0) == Tidings()
     assert pairs(watch.judge(sight(waiting=(work(),)), 116.0)) == [PAIR]
@@ -104,7 +104,7 @@ def test_what_a_look_finds_is_watched_whoever_enqueued_it() -> None:
 
 def test_paused_queues_have_no_orphans() -> None:
     """And resumed, they get the whole grace. Fails without the case of paused queues in `judge`."""
-    watch = roll()
+    watch = watchlist()
     watch.offer(PAIR, 100.0)
     assert watch.judge(sight(paused=("q",)), 120.0) == Tidings()
     assert watch.judge(sight(waiting=(work(paused=True), work("i", paused=True)), paused=("q",)), 130.0) == Tidings()
@@ -113,7 +113,7 @@ def test_paused_queues_have_no_orphans() -> None:
 
 
 def test_the_names_of_jobs_count_and_the_environment() -> None:
-    watch = roll()
+    watch = watchlist()
     watch.offer(PAIR, 100.0)
     others = (seen_worker(jobs=frozenset({"i"})), seen_worker(environment="blue"), seen_worker(queues=("p",)))
     (orphan,) = watch.judge(sight(*others), 115.0).orphans
@@ -123,7 +123,7 @@ def test_the_names_of_jobs_count_and_the_environment() -> None:
 
 def test_an_enqueue_of_what_is_served_is_quiet_for_a_while() -> None:
     """What the enqueue asks is one dict. Fails when `_settle` does not note it there."""
-    watch = roll()
+    watch = watchlist()
     watch.offer(PAIR, 100.0)
     assert watch.quiet_until[PAIR] == float("inf")
     watch.judge(sight(seen_worker()), 102.0)
@@ -134,7 +134,7 @@ def test_an_enqueue_of_what_is_served_is_quiet_for_a_while() -> None:
 
 
 def test_it_looks_soon_while_something_is_unclear_and_seldom_after_that() -> None:
-    watch = roll()
+    watch = watchlist()
     assert watch.look_at is None
     watch.offer(PAIR, 100.0)
     assert watch.look_at == 100.0 + SOON_SECONDS
@@ -150,7 +150,7 @@ def test_it_looks_soon_while_something_is_unclear_and_seldom_after_that() -> Non
 
 def test_names_made_up_without_end_are_not_all_kept() -> None:
     """Fails without the bound in `offer`."""
-    watch = roll()
+    watch = watchlist()
     for number in range(2 * MOST_PAIRS):
         watch.offer((f"q{number}", "j"), 100.0)
     assert len(watch.judge(sight(), 115.0).orphans) == MOST_PAIRS
@@ -159,7 +159,7 @@ def test_names_made_up_without_end_are_not_all_kept() -> None:
 
 def test_schedules_that_nobody_fires_are_told_once_and_their_daemon_too() -> None:
     """Fails, one line each, when `_judge_schedules` forgets what was told, or takes a daemon for none."""
-    watch = roll()
+    watch = watchlist()
     watch.mind_schedules(100.0)
     late = Overdue(count=2, oldest_seconds=20)
     assert watch.judge(sight(overdue=late), 102.0) == Tidings()
@@ -172,7 +172,7 @@ def test_schedules_that_nobody_fires_are_told_once_and_their_daemon_too() -> Non
 
 
 def test_a_daemon_that_fires_a_moment_late_is_no_news() -> None:
-    watch = roll(0.0)
+    watch = watchlist(0.0)
     watch.mind_schedules(100.0)
     assert watch.judge(sight(overdue=Overdue(count=1, oldest_seconds=1, daemons=1)), 102.0) == Tidings()
     assert watch.judge(sight(), 104.0) == Tidings()
@@ -182,7 +182,7 @@ def test_a_daemon_that_fires_a_moment_late_is_no_news() -> None:
 
 
 def told_of(*workers: SeenWorker, **here: str) -> str:
-    watch = roll(0.0)
+    watch = watchlist(0.0)
     watch.offer(PAIR, 100.0)
     tidings = watch.judge(sight(*workers, waiting=(work(oldest=17.4, count=3),)), 100.0)
     (text,) = orphan_texts(tidings.orphans, Here(environment="e", **here), 1000)
@@ -207,7 +207,7 @@ def test_without_any_worker_both_ways_to_have_one_are_named() -> None:
 
 def test_pairs_that_lack_the_same_share_a_text() -> None:
     """A web service without a worker is one warning, not one for each job. Fails without the grouping."""
-    watch = roll(0.0)
+    watch = watchlist(0.0)
     for job in ("j", "i"):
         watch.offer(("q", job), 100.0)
     watch.offer(("p", "j"), 100.0)
@@ -230,7 +230,7 @@ def test_how_much_waits(waiting: Waiting | None, text: str) -> None:
 
 
 def test_queued_and_overdue_runs_of_a_pair_are_told_together() -> None:
-    watch = roll(0.0)
+    watch = watchlist(0.0)
     watch.offer(PAIR, 100.0)
     (one,) = watch.judge(sight(waiting=(work(oldest=3, count=2), work(oldest=9))), 100.0).orphans
     assert one.waiting is not None

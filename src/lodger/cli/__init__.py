@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from lodger.errors import LodgerError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit code (2: the input was wrong, the text says what to do)."""
+    """Run one command; return its exit code (2: the input was wrong; the text says what to do, also as JSON)."""
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))  # as `python -m` does: the app is found where one stands
     parser = make_parser()
@@ -20,6 +21,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(options.run(options))
     except LodgerError as error:
         print(f"lodger: {error}", file=sys.stderr)
+        if getattr(options, "json", False):
+            print(json.dumps({"error": str(error)}))
         return 2
 
 

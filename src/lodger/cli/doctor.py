@@ -10,7 +10,7 @@ from typing import Any, Final
 from lodger import settings as settings_module
 from lodger.cli.connection import opened
 from lodger.cli.paint import Colour, Paint, painter
-from lodger.cli.table import clean, table
+from lodger.cli.table import clean, counted, table
 from lodger.doctor.facts import Facts, Finding, Severity, exit_code
 from lodger.doctor.look import look
 from lodger.doctor.rules import examine
@@ -53,11 +53,11 @@ def _plain(facts: Facts, findings: Sequence[Finding], code: int) -> dict[str, An
 
 def _shown(facts: Facts, findings: Sequence[Finding], safe: str, paint: Paint) -> str:
     counts = {severity: sum(one.severity == severity for one in findings) for severity in COLOURS}
-    head = f"{clean(safe)}, environment {clean(facts.here.environment)}, {len(facts.present)} live workers: "
+    head = f"{clean(safe)}, environment {clean(facts.here.environment)}, {counted(len(facts.present), 'live worker')}: "
     if not counts["error"] and not counts["warning"]:
         head += paint("nothing stands in the way of work", "green")
     else:
-        head += f"{counts['error']} errors, {counts['warning']} warnings"
+        head += f"{counted(counts['error'], 'error')}, {counted(counts['warning'], 'warning')}"
     rows = [[one.severity, one.rule, one.what] for one in findings]
     summary = _painted(table(["severity", "finding", "what"], rows), findings, paint) if rows else ""
     details = [_detail(one, paint) for one in findings if one.todo]

@@ -20,6 +20,11 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return how many there are, in words that fit one and many."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def clean(cell: str) -> str:
     """Return a cell without control characters: names come from the database, and a terminal obeys some of them."""
     return "".join(char if char.isprintable() else "\ufffd" for char in cell)

@@ -14,10 +14,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from lodger.forking import forget_after_fork
 from lodger.model.coverage import Pair
-from lodger.model.orphans import Roll, Sight, Tidings, orphan_texts, overdue_text, served_text
+from lodger.model.orphans import Sight, Tidings, Watchlist, orphan_texts, overdue_text, served_text
 from lodger.model.remedies import Here
-from lodger.wake.forks import forget_after_fork
 
 if TYPE_CHECKING:
     from lodger.model.run import NewRun
@@ -33,7 +33,7 @@ class OrphanWatch:
     """One per process and Lodger object; any thread may use it. Opens nothing until something is enqueued."""
 
     _changed: threading.Condition
-    _roll: Roll
+    _watchlist: Watchlist
     _thread: threading.Thread | None
     _closed: bool
     _failed: bool
@@ -49,7 +49,7 @@ class OrphanWatch:
     def note(self, runs: Sequence[NewRun]) -> None:
         """See to it that somebody lives who serves these runs. Never waits for the database, never raises."""
         now = time.monotonic()
-        quiet_until = self._roll.quiet_until
+        quiet_until = self._watchlist.quiet_until
         job = queue = None
         for run in runs:
             # Many runs of one job hold the very same texts: cheaper to see than to look up.
@@ -61,7 +61,7 @@ class OrphanWatch:
 
     def mind_schedules(self) -> None:
         """Watch, from now on and without any enqueue, whether schedules fall due that nobody fires."""
-        self._change(lambda roll, now: roll.mind_schedules(now))
+        self._change(lambda watchlist, now: watchlist.mind_schedules(now))
 
     def close(self) -> None:
         """Watch no more. Safe twice."""
@@ -74,18 +74,18 @@ class OrphanWatch:
     def forget(self) -> None:
         """Begin anew; in a forked child the thread is not, and the lock may be held by one that is not."""
         self._changed = threading.Condition(threading.Lock())
-        self._roll = Roll(self._here.environment, self._grace)
+        self._watchlist = Watchlist(self._here.environment, self._grace)
         self._thread = None
         self._closed = False
         self._failed = False
 
     def _offer(self, pair: Pair) -> None:
-        self._change(lambda roll, now: roll.offer(pair, now))
+        self._change(lambda watchlist, now: watchlist.offer(pair, now))
 
-    def _change(self, change: Callable[[Roll, float], None]) -> None:
+    def _change(self, change: Callable[[Watchlist, float], None]) -> None:
         try:
             with self._changed:
-                change(self._roll, time.monotonic())
+                change(self._watchlist, time.monotonic())
                 self._stir()
         except Exception:  # such as no more threads; the run is committed, and its enqueue must not fail
             logger.exception("whether a worker serves what is enqueued is not watched")
@@ -108,7 +108,7 @@ class OrphanWatch:
         """Wait until it is time to look; False: the end."""
         with self._changed:
             while not self._closed:
-                at = self._roll.look_at
+                at = self._watchlist.look_at
                 left = None if at is None else at - time.monotonic()
                 if left is not None and left <= 0:
                     return True
@@ -118,7 +118,7 @@ class OrphanWatch:
     def _turn(self) -> None:
         sight = self._see()
         with self._changed:
-            tidings = self._roll.judge(sight, time.monotonic())
+            tidings = self._watchlist.judge(sight, time.monotonic())
         self._failed = False
         self._tell(tidings)
 
@@ -146,7 +146,7 @@ class OrphanWatch:
 
     def _note_trouble(self, error: Exception) -> None:
         with self._changed:
-            self._roll.postpone(time.monotonic())
+            self._watchlist.postpone(time.monotonic())
         if not self._failed:
             logger.warning("whether workers live can't be seen for now (trying on): %s", type(error).__name__)
         self._failed = True

@@ -74,7 +74,7 @@ class _Vigil:
     told: bool = False
 
 
-class Roll:
+class Watchlist:
     """What one process watches. The caller sees to it that one thread at a time is in here."""
 
     def __init__(self, environment: str, grace_seconds: float) -> None:
@@ -227,7 +227,8 @@ def served_text(served: Iterable[Pair]) -> str:
 
 def overdue_text(overdue: Overdue, here: Here) -> str:
     """Return that schedules are due and nobody is there to fire them."""
+    due = "1 schedule is due" if overdue.count == 1 else f"{overdue.count} schedules are due"
     return (
-        f"{overdue.count} schedules are due, the first for {overdue.oldest_seconds:.0f} s, and no live schedule daemon "
+        f"{due}, the first for {overdue.oldest_seconds:.0f} s, and no live schedule daemon "
         f"fires them. To do: {worker_command(here)} (it fires schedules too), or {scheduler_command(here)}"
     )

@@ -78,6 +78,7 @@ class Embedded:
         self._election: Election | None = None
         self._is_prepared = False
         self._trouble = ""
+        self._ear = self._mouth = -1
         self._thread = threading.Thread(target=self._main, name="lodger-embedded", daemon=True)
 
     def start(self) -> None:
@@ -100,14 +101,15 @@ class Embedded:
 
     def stop(self, *, drain: bool = False) -> None:
         """End; returns within the grace and a few seconds. ``drain``: nothing shall go on without this process."""
-        if os.getpid() != self._owner:
-            return  # in a forked child: it is our parent's
+        if os.getpid() != self._owner or self._mouth < 0:
+            return  # in a forked child: it is our parent's; or it has ended
         self._tell("drain" if drain else "end")
         self._thread.join(self._settings.grace_seconds + 2 * DRAIN_EXTRA_SECONDS + SIBLINGS_SECONDS)
         self._signals.remove()
         if not self._thread.is_alive():
-            os.close(self._ear)
-            os.close(self._mouth)
+            for end in (self._ear, self._mouth):
+                os.close(end)
+            self._ear = self._mouth = -1
 
     def _tell(self, what: str) -> None:
         with suppress(BlockingIOError):

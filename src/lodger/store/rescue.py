@@ -70,17 +70,6 @@ SELECT id, job, fence, attempt, max_attempts, on_crash, crashes, lost, cancel_re
 WHERE owner = :owner AND engine = :engine ORDER BY id {t.for_update(skip_locked=True)}"""
 
 
-def held_by(conn: Conn, worker: str, engine: int) -> list[str]:
-    """Return the ids of the runs that an engine owns, locked or not."""
-    return [id_out(row[0]) for row in conn.rows(owned, owner=id_in(conn.dialect, worker), engine=engine)]
-
-
-@statement
-def owned(t: Terms) -> str:
-    """What an engine owns."""
-    return f"SELECT id FROM {t.run} WHERE owner = :owner AND engine = :engine"
-
-
 def _free_crashed(conn: Conn, row: Any, exit_text: str, *, alone: bool) -> Freed:
     key, job, fence, attempt, max_attempts, on_crash, crashes, _, cancel = row
     crashes += 1 if alone else 0

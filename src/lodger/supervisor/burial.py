@@ -6,7 +6,7 @@ import logging
 import time
 from typing import Final
 
-from lodger.store import rescue
+from lodger.store import claims
 from lodger.store.database import Database
 from lodger.supervisor.sweeper import free_engine
 from lodger.worker.flight import Manifest
@@ -36,7 +36,7 @@ class Burial:
     def free(self, database: Database) -> bool:
         """Free its runs; False while some of them are locked: those are for later."""
         with database.connect() as conn:
-            held = rescue.held_by(conn, self._worker, self._number)
+            held = {run for run, _ in claims.leases(conn, worker=self._worker, engine=self._number)}
         if self._alone is None:  # once: who is freed later is no less in company
             running = None if self._manifest is None else self._manifest.running
             self._alone = sum(1 for run in held if running is None or run in running) == 1
@@ -47,4 +47,4 @@ class Burial:
                 *(self._number, self._how, run.id, run.job, run.status),
             )
         self._again_at = time.monotonic() + AGAIN_SECONDS
-        return not set(held).difference(run.id for run in freed)
+        return not held.difference(run.id for run in freed)

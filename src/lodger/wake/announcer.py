@@ -7,11 +7,11 @@ import weakref
 from collections.abc import Collection
 from pathlib import Path
 
+from lodger.forking import forget_after_fork
 from lodger.store.database import Database
 from lodger.store.sql import DialectName
 from lodger.store.steps import Step
 from lodger.wake.directory import directory_for
-from lodger.wake.forks import forget_after_fork
 from lodger.wake.messages import encode, notify_queues, payloads
 from lodger.wake.notifier import Notifier
 from lodger.wake.peers import Peers

@@ -7,10 +7,10 @@ import weakref
 from collections.abc import Callable
 from pathlib import Path
 
+from lodger.forking import forget_after_fork
 from lodger.store.database import Database
 from lodger.wake.directory import directory_for
 from lodger.wake.ear import Pace
-from lodger.wake.forks import forget_after_fork
 from lodger.wake.inbox import Inbox
 from lodger.wake.watch import Watch
 

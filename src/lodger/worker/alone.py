@@ -78,14 +78,14 @@ class Alone:
             if now >= next_beat:
                 next_beat = now + self._settings.beat_seconds
                 confirmed = self._beat(confirmed)
-            if self._is_company():
+            if self._has_company():
                 seen = now
             if self._has_no_server() or now - seen > NOBODY_SECONDS:
                 self._engine.drain()
         if self._roll is not None:
             self._roll.leave()
 
-    def _is_company(self) -> bool:
+    def _has_company(self) -> bool:
         """Whether web processes are there; also when nobody can tell."""
         if self._roll is None:
             return True

@@ -118,13 +118,16 @@ def is_lost(error: BaseException) -> bool:
 
 
 def log_failure(outcome: Outcome) -> None:
-    """Say in the worker's own log that an attempt failed: a warning if there will be another, else an error."""
+    """Say in the worker's own log that an attempt failed: a warning if there will be another, else an error.
+
+    What was cancelled or has expired did not fail.
+    """
     error, run = outcome.error, outcome.run
-    if error is None:
+    if error is None or outcome.status == "CANCELLED":
         return
     limit = f" of {run.max_attempts}" if run.max_attempts else ""
     what = f"run {run.id} of {run.job} failed (attempt {run.attempt}{limit}): {error.type}: {error.message}"
-    if outcome.status in ("SCHEDULED", "QUEUED"):
-        logger.warning("%s; tried again in %.0f s", what, outcome.delay_seconds)
+    if outcome.status == "FAILED":
+        logger.error("%s; it is not tried again\n%s", what, error.traceback or "")
     else:
-        logger.error("%s; it is %s\n%s", what, outcome.status, error.traceback or "")
+        logger.warning("%s; tried again in %.0f s", what, outcome.delay_seconds)
