@@ -23,7 +23,7 @@ from lodger.client.options import Options
 from lodger.model import outcome, payload
 from lodger.settings import Settings
 from lodger.store.database import WAIT_SECONDS
-from lodger.worker.runlog import MAX_LINES
+from lodger.worker.attempt.runlog import MAX_LINES
 from tools import settings_words as words
 
 FILE: Final = Path("docs/settings.md")

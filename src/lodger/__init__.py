@@ -27,7 +27,7 @@ from lodger.model.schedule import ScheduleRecord
 from lodger.model.status import Status
 from lodger.model.timetable import Cron, Every
 from lodger.model.unique import Unique
-from lodger.worker.context import Run, SyncRun
+from lodger.worker.attempt.context import Run, SyncRun
 
 __version__ = "0.1.0"
 

@@ -25,7 +25,7 @@ from lodger.model.payload import encode
 from lodger.model.retry import Retry
 from lodger.model.run import Attempt, LogLine, OnCrash, RunRecord
 from lodger.model.status import Status
-from lodger.worker.context import Run, SyncRun
+from lodger.worker.attempt.context import Run, SyncRun
 
 if TYPE_CHECKING:
     from lodger.client.gateway import Gateway

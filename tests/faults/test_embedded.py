@@ -15,7 +15,7 @@ import pytest
 
 from lodger.client.handle import RunHandle
 from lodger.client.job import Call
-from lodger.supervisor.tree import processes
+from lodger.processes.table import processes
 from tests.faults import app, hostile
 from tests.faults.desk import Desk
 from tests.faults.fleet import Fleet, Worker, command_of, send

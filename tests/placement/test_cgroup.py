@@ -7,7 +7,7 @@ import pytest
 from tests.support.cgroups import group, told_inside
 
 SLOTS = """
-from lodger.cgroup import cpu_quota
+from lodger.processes.cgroup import cpu_quota
 from lodger.placement import fit
 from lodger.settings import Settings
 from lodger.worker import size
@@ -40,13 +40,13 @@ def test_the_quota_of_a_group_above_counts() -> None:
         inner = outer / "inner"
         inner.mkdir()
         try:
-            assert told_inside("from lodger.cgroup import cpu_quota; print(cpu_quota())", inner) == "2.0"
+            assert told_inside("from lodger.processes.cgroup import cpu_quota; print(cpu_quota())", inner) == "2.0"
         finally:
             inner.rmdir()
 
 
 CEILINGS = """
-from lodger.cgroup import memory_limit
+from lodger.processes.cgroup import memory_limit
 from lodger.placement.fit import fitted
 from lodger.settings import Settings
 print(memory_limit() // 2**20)
@@ -67,7 +67,7 @@ def test_a_child_keeps_below_the_memory_limit() -> None:
 
 THROTTLE = """
 import subprocess, sys
-from lodger.cgroup import throttled_periods
+from lodger.processes.cgroup import throttled_periods
 from lodger.worker.executors.throttle import Throttle
 from tests.support.wait import wait_until
 burner = subprocess.Popen([sys.executable, "-c", "while True: pass"], process_group=0)

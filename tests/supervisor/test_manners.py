@@ -85,5 +85,7 @@ def test_who_is_no_child_is_as_important_as_its_parent(
 @pytest.mark.parametrize("obstacle", ["del os.sched_setscheduler", "os.sched_setscheduler = lambda *_: os.close(-1)"])
 def test_where_nobody_can_be_idle_it_is_as_nice_as_can_be(obstacle: str) -> None:
     """On macOS there is no such call, and a container may forbid it. Fails without the fallback."""
-    code = f"import os; {obstacle}; from lodger.worker.manners import be_patient; be_patient('idle'); print(os.nice(0))"
+    code = (
+        f"import os; {obstacle}; from lodger.processes.manners import be_patient; be_patient('idle'); print(os.nice(0))"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"19\n"

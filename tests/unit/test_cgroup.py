@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lodger.cgroup import (
+from lodger.processes.cgroup import (
     cpu_quota,
     memory_limit,
     parse_bytes,

@@ -11,7 +11,7 @@ import pytest
 from lodger import Retry
 from lodger.model.outcome import Cancelled, Ending, Expired, Raised, Returned, Snoozed, Stopped, decide
 from lodger.model.run import RunError
-from lodger.worker.endings import log_failure
+from lodger.worker.attempt.endings import log_failure
 from tests.unit.test_decide import claimed
 
 ERROR = RunError(type="ValueError", message="no", traceback="Traceback: here")

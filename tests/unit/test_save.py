@@ -11,8 +11,8 @@ import pytest
 from lodger import LeaseLost, Lodger, SyncRun
 from lodger.model.ids import new_id
 from lodger.model.run import ClaimedRun
-from lodger.worker.context import LOOK_SECONDS
-from lodger.worker.live import LiveRun
+from lodger.worker.attempt.context import LOOK_SECONDS
+from lodger.worker.attempt.live import LiveRun
 
 lodger = Lodger()
 

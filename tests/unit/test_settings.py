@@ -8,8 +8,8 @@ from typing import get_args
 import pytest
 
 from lodger import ConfigurationError
+from lodger.processes.manners import JobPriority
 from lodger.settings import Settings, read
-from lodger.worker.manners import JobPriority
 
 
 @pytest.mark.parametrize("text", ["media, video", " media,video ,", "media,,video"])

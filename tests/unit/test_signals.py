@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 
-from lodger.worker.signals import on_signal
+from lodger.processes.signals import on_signal
 
 
 def test_a_handler_takes_no_lock_and_no_fork_inherits_it() -> None:

@@ -9,7 +9,7 @@ import pytest
 from lodger import Lodger
 from lodger.model.ids import new_id
 from lodger.model.run import ClaimedRun
-from lodger.worker.live import LiveRun
+from lodger.worker.attempt.live import LiveRun
 from lodger.worker.pace import MAX_AHEAD, Pace
 from lodger.worker.slots import MAX_STALE, Lane, Slots
 

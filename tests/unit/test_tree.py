@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from lodger.supervisor.tree import Process, exact_bytes, processes, shares
-from lodger.worker.spawn import resident_bytes
+from lodger.processes.table import Process, exact_bytes, processes, resident_bytes
+from lodger.supervisor.tree import shares
 
 ENGINE, JOB = 8_000_000, 8_000_010
 """Larger than any process id of the kernel: nobody's memory is counted."""

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from lodger.processes.ends import kill_session
 from lodger.worker.declared import declared_by
-from lodger.worker.spawn import kill_session
 
 ODD_NAME = "import ctypes; ctypes.CDLL(None).prctl(15, b'\\xff) \\xfe'); print('named', flush=True); input()"
 ROOT = str(Path(__file__).parents[2])

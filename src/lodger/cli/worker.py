@@ -12,11 +12,11 @@ from typing import Any
 from lodger import settings as settings_module
 from lodger.model.coverage import engine_lack, presence_lack
 from lodger.placement.launch import make_supervisor, open_database
+from lodger.processes.signals import on_signal
 from lodger.scheduler.daemon import make_daemon
 from lodger.settings import Settings
 from lodger.store import coverage
 from lodger.store.url import parse
-from lodger.worker.signals import on_signal
 
 
 def add(commands: Any) -> None:

@@ -14,10 +14,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from lodger.forking import forget_after_fork
 from lodger.model.coverage import Pair
 from lodger.model.orphans import Sight, Tidings, Watchlist, orphan_texts, overdue_text, served_text
 from lodger.model.remedies import Here
+from lodger.processes.forking import forget_after_fork
 
 if TYPE_CHECKING:
     from lodger.model.run import NewRun

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from lodger.cgroup import cpu_quota, memory_limit
 from lodger.model.coverage import ANY_JOB, Pair
+from lodger.processes.cgroup import cpu_quota, memory_limit
 from lodger.settings import Settings
 from lodger.worker.size import sized, usable_cpus, within_quota
 

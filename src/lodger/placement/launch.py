@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 from lodger.errors import ConfigurationError
 from lodger.model.job import Registry
 from lodger.placement.fit import fitted, is_embedded, left_to_separate
+from lodger.processes.spawn import INSIDE_WORKER
 from lodger.settings import Settings
 from lodger.store.database import Database
 from lodger.store.sql import Tables
@@ -19,7 +20,6 @@ from lodger.supervisor.supervisor import Plan, Supervisor
 from lodger.worker.engine import Engine, Identity
 from lodger.worker.loading import WHERE
 from lodger.worker.size import seats_for
-from lodger.worker.spawn import INSIDE_WORKER
 
 Placement: TypeAlias = Literal["child", "thread", "separate"]
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias
 
 from lodger.errors import ConfigurationError
+from lodger.processes.spawn import INSIDE_WORKER
 from lodger.settings import Settings
-from lodger.worker.spawn import INSIDE_WORKER
 
 Mode: TypeAlias = Literal["auto", "child", "thread", "off"]
 

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from lodger.model.coverage import Pair
+from lodger.processes.ends import exit_text, kill_group, kill_session
+from lodger.processes.spawn import spawn
 from lodger.worker.flight import Manifest, Recorder
-from lodger.worker.spawn import exit_text, kill_group, kill_session, spawn
 
 ENGINE_MODULE: Final = "lodger.worker"
 STALLED_SECONDS: Final = 15.0

@@ -19,10 +19,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
+from lodger.processes.table import Process, exact_bytes, processes, resident_bytes
 from lodger.settings import Settings
 from lodger.supervisor.engines import EngineHandle
-from lodger.supervisor.tree import Process, Share, exact_bytes, processes, shares
-from lodger.worker.spawn import resident_bytes
+from lodger.supervisor.tree import Share, shares
 
 logger: Final = logging.getLogger("lodger.supervisor")
 

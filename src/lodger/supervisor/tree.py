@@ -11,21 +11,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
-from lodger.worker.spawn import PROC, resident_bytes
-
-KB: Final = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Process:
-    """A line of /proc/PID/stat, as far as it is needed."""
-
-    pid: int
-    parent: int
-    group: int
-    session: int
+from lodger.processes.table import Process, resident_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +23,6 @@ class Share:
     pids: tuple[int, ...]
     resident: int
     """Bytes; what processes share is counted once for each of them."""
-
-
-def processes() -> dict[int, Process]:
-    """Return all processes that can be seen."""
-    found = {}
-    for entry in PROC.glob("[0-9]*/stat") if PROC.is_dir() else ():
-        try:
-            # The command may hold blanks, brackets and any bytes; the fields are counted from behind it.
-            parent, group, session = map(int, entry.read_bytes().rpartition(b")")[2].split()[1:4])
-        except (OSError, ValueError):  # gone, or going
-            continue
-        pid = int(entry.parent.name)
-        found[pid] = Process(pid, parent, group, session)
-    return found
 
 
 def shares(engine: int, table: Mapping[int, Process]) -> list[Share]:
@@ -75,12 +48,3 @@ def _owner(process: Process, engine: int, table: Mapping[int, Process]) -> int |
         return None
     leader = table.get(process.group)
     return process.group if leader is not None and leader.parent == engine else engine
-
-
-def exact_bytes(process: Process) -> int:
-    """Return the memory of a process, what it shares with others divided among them (slower than to ask for all)."""
-    try:
-        lines = (PROC / str(process.pid) / "smaps_rollup").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * KB
-    except (OSError, StopIteration, ValueError):
-        return resident_bytes(process.pid)

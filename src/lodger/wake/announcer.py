@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Collection
 from pathlib import Path
 
-from lodger.forking import forget_after_fork
+from lodger.processes.forking import forget_after_fork
 from lodger.store.database import Database
 from lodger.store.sql import DialectName
 from lodger.store.steps import Step

@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Callable
 from pathlib import Path
 
-from lodger.forking import forget_after_fork
+from lodger.processes.forking import forget_after_fork
 from lodger.store.database import Database
 from lodger.wake.directory import directory_for
 from lodger.wake.ear import Pace

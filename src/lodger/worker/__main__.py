@@ -17,6 +17,10 @@ import time
 import traceback
 from typing import Any, Final, NoReturn
 
+from lodger.processes.ends import kill_session
+from lodger.processes.manners import be_a_guest
+from lodger.processes.signals import disregard, on_signal
+from lodger.processes.spawn import Channel, accept
 from lodger.settings import Settings
 from lodger.store.database import Database
 from lodger.store.sql import Tables
@@ -24,9 +28,6 @@ from lodger.worker.alone import Alone
 from lodger.worker.engine import Engine, EngineBroken, Identity
 from lodger.worker.flight import Flight
 from lodger.worker.loading import load_app
-from lodger.worker.manners import be_a_guest
-from lodger.worker.signals import disregard, on_signal
-from lodger.worker.spawn import Channel, accept, kill_session
 
 logger: Final = logging.getLogger("lodger.worker")
 

@@ -9,13 +9,13 @@ from typing import Any, Final
 from lodger.model.job import Registry
 from lodger.model.outcome import Outcome
 from lodger.settings import Settings
-from lodger.worker.context import Desk, Run
+from lodger.worker.attempt.context import Desk, Run
+from lodger.worker.attempt.live import LiveRun
+from lodger.worker.attempt.runlog import RunLogHandler, install, uninstall
 from lodger.worker.executors.asyncio import AsyncioExecutor
 from lodger.worker.executors.base import Executor, Report
 from lodger.worker.executors.process import ProcessExecutor
 from lodger.worker.executors.thread import ThreadExecutor
-from lodger.worker.live import LiveRun
-from lodger.worker.runlog import RunLogHandler, install, uninstall
 
 logger: Final = logging.getLogger("lodger.worker")
 STOP_SECONDS: Final = 5.0

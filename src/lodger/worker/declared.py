@@ -12,8 +12,9 @@ from typing import Any, Final
 
 from lodger.errors import LodgerError
 from lodger.model.schedule import ScheduleSpec
+from lodger.processes.ends import exit_text, kill_group, kill_session
+from lodger.processes.spawn import accept, spawn
 from lodger.worker.loading import load_app
-from lodger.worker.spawn import accept, exit_text, kill_group, kill_session, spawn
 
 MODULE: Final = "lodger.worker.declared"
 LEAVE_SECONDS: Final = 5.0

@@ -14,8 +14,8 @@ from lodger.errors import LeaseLost
 from lodger.failpoints import failpoint
 from lodger.store import notes
 from lodger.store.database import Conn, Database
-from lodger.worker.completion import Completion
-from lodger.worker.live import LiveRun
+from lodger.worker.attempt.completion import Completion
+from lodger.worker.attempt.live import LiveRun
 
 FLUSH_SECONDS: Final = 0.5
 AGAIN_SECONDS: Final = 1.0

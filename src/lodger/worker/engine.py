@@ -34,13 +34,13 @@ from lodger.wake.announcer import Announcer
 from lodger.wake.listener import Listener
 from lodger.worker import desk as desks
 from lodger.worker.answers import Answers
+from lodger.worker.attempt.endings import joined, log_failure
+from lodger.worker.attempt.live import LiveRun, StopReason
 from lodger.worker.bypass import Bypass
 from lodger.worker.claimer import Claimer
 from lodger.worker.crew import Crew
 from lodger.worker.desk import EngineDesk
-from lodger.worker.endings import joined, log_failure
 from lodger.worker.flight import NO_SEAT, Flight
-from lodger.worker.live import LiveRun, StopReason
 from lodger.worker.maintenance import Chore, Maintenance
 from lodger.worker.pace import HOLD_SECONDS, MAX_AHEAD, Pace
 from lodger.worker.size import seats_for, sized

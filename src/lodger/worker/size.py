@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 from typing import Final
 
-from lodger.cgroup import cpu_quota
+from lodger.processes.cgroup import cpu_quota
 from lodger.settings import Settings
 from lodger.worker.pace import MAX_AHEAD
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lodger.model.job import Registry
-from lodger.worker.live import LiveRun
+from lodger.worker.attempt.live import LiveRun
 
 MAX_STALE: Final = 1000
 """Deadlines of ended runs that are kept until their time has come."""

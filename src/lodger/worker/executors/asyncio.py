@@ -9,11 +9,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from lodger.model.job import Registry
-from lodger.worker import endings
-from lodger.worker.context import Desk
+from lodger.worker.attempt import endings
+from lodger.worker.attempt.context import Desk
+from lodger.worker.attempt.invoke import invoke_async
+from lodger.worker.attempt.live import LiveRun
 from lodger.worker.executors.base import Report
-from lodger.worker.invoke import invoke_async
-from lodger.worker.live import LiveRun
 
 
 class AsyncioExecutor:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 
 from lodger.model.outcome import Ending
-from lodger.worker.live import LiveRun
+from lodger.worker.attempt.live import LiveRun
 
 Report: TypeAlias = Callable[[LiveRun, Ending], None]
 """Called from any thread, exactly once per submitted run (except when the executor was stopped)."""

@@ -23,13 +23,15 @@ from typing import Any, Final
 from lodger.errors import LeaseLost
 from lodger.model.outcome import Crashed, Ending, Raised
 from lodger.model.run import RunError
-from lodger.worker import endings
-from lodger.worker.context import Desk
+from lodger.processes.ends import exit_text, kill_group
+from lodger.processes.spawn import Channel, spawn
+from lodger.processes.table import resident_bytes
+from lodger.worker.attempt import endings
+from lodger.worker.attempt.context import Desk
+from lodger.worker.attempt.live import LiveRun
 from lodger.worker.executors.base import Report
 from lodger.worker.executors.throttle import Throttle
 from lodger.worker.executors.wire import claimed_out, ending_in
-from lodger.worker.live import LiveRun
-from lodger.worker.spawn import Channel, exit_text, kill_group, resident_bytes, spawn
 
 logger: Final = logging.getLogger("lodger.worker")
 

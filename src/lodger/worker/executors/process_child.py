@@ -17,20 +17,20 @@ from typing import Any, Final
 
 from lodger.errors import LeaseLost
 from lodger.model.outcome import Ending
+from lodger.processes.manners import be_patient
+from lodger.processes.signals import disregard
+from lodger.processes.spawn import Channel, accept, die_with_parent
 from lodger.store.database import Database
 from lodger.store.sql import Tables
-from lodger.worker import endings
-from lodger.worker.completion import Completion
+from lodger.worker.attempt import endings
+from lodger.worker.attempt.completion import Completion
+from lodger.worker.attempt.invoke import invoke_sync
+from lodger.worker.attempt.live import LiveRun
+from lodger.worker.attempt.runlog import RunLogHandler, install
 from lodger.worker.executors.asyncio import AsyncioExecutor
 from lodger.worker.executors.thread import raise_in_thread
 from lodger.worker.executors.wire import claimed_in, ending_out
-from lodger.worker.invoke import invoke_sync
-from lodger.worker.live import LiveRun
 from lodger.worker.loading import load_app
-from lodger.worker.manners import be_patient
-from lodger.worker.runlog import RunLogHandler, install
-from lodger.worker.signals import disregard
-from lodger.worker.spawn import Channel, accept, die_with_parent
 
 EXIT_BROKEN: Final = 4
 

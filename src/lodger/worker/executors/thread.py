@@ -15,11 +15,11 @@ from typing import Any
 
 from lodger.model.job import Registry
 from lodger.model.outcome import Ending
-from lodger.worker import endings
-from lodger.worker.context import Desk
+from lodger.worker.attempt import endings
+from lodger.worker.attempt.context import Desk
+from lodger.worker.attempt.invoke import invoke_sync
+from lodger.worker.attempt.live import LiveRun
 from lodger.worker.executors.base import Report
-from lodger.worker.invoke import invoke_sync
-from lodger.worker.live import LiveRun
 
 
 class ThreadExecutor:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Final
 
-from lodger.cgroup import cpu_quota, throttled_periods
+from lodger.processes.cgroup import cpu_quota, throttled_periods
 
 LOOK_SECONDS: Final = 0.5
 CYCLE_SECONDS: Final = 0.1

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol
 
 from lodger.errors import InvalidInput, LeaseLost
 from lodger.model.payload import clean_text, encode
-from lodger.worker.live import LiveRun
+from lodger.worker.attempt.live import LiveRun
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar

@@ -9,7 +9,7 @@ from lodger.failpoints import failpoint
 from lodger.store import runs
 from lodger.store.database import Database
 from lodger.store.doors import open_door
-from lodger.worker.live import LiveRun
+from lodger.worker.attempt.live import LiveRun
 
 
 class Completion:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from lodger.worker.live import LiveRun, current
+from lodger.worker.attempt.live import LiveRun, current
 
 MAX_LINES: Final = 1000
 

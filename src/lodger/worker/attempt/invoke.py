@@ -11,9 +11,9 @@ from lodger.errors import InvalidArguments
 from lodger.failpoints import failpoint
 from lodger.model.job import Registry
 from lodger.model.outcome import Ending
-from lodger.worker import endings
-from lodger.worker.context import Desk, Run, SyncRun
-from lodger.worker.live import LiveRun, current
+from lodger.worker.attempt import endings
+from lodger.worker.attempt.context import Desk, Run, SyncRun
+from lodger.worker.attempt.live import LiveRun, current
 
 
 async def invoke_async(live: LiveRun, registry: Registry, desk: Desk, res: Any) -> Ending:

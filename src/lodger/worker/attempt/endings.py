@@ -24,8 +24,8 @@ from lodger.model.outcome import (
 )
 from lodger.model.payload import clean_text
 from lodger.model.run import ClaimedRun, RunError
+from lodger.worker.attempt.live import LiveRun
 from lodger.worker.flight import Flight
-from lodger.worker.live import LiveRun
 
 logger: Final = logging.getLogger("lodger.worker")
 MAX_MESSAGE: Final = 8_000

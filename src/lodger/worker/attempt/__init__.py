@@ -1,0 +1,1 @@
+"""One attempt of a run: its job is called, may write about itself, and ends somehow."""
