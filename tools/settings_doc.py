@@ -63,7 +63,7 @@ def compare(wanted: str, file: Path = FILE) -> str:
 
 def page() -> str:
     """Return the whole document."""
-    job = {n: p.default for n, p in inspect.signature(Lodger.job).parameters.items() if n != "self"}
+    job = {n: p.default for n, p in inspect.signature(Lodger.job).parameters.items() if p.kind is p.KEYWORD_ONLY}
     using = dict.fromkeys(Options.__annotations__, MISSING)
     parts = [
         words.INTRODUCTION,

@@ -57,7 +57,7 @@ def transcode_preview(run: SyncRun[None], video_id: int) -> str:
     return target.name
 
 
-@lodger.job()
+@lodger.job
 def match_digest(run: SyncRun[None]) -> None:
     """Pick tonight's matches. The pairs and the run's success are one commit: no night has half a list, or two."""
     night = run.meta["schedule"]["instant"][:10]  # the one it is for, also when it is made up for later
@@ -65,13 +65,13 @@ def match_digest(run: SyncRun[None]) -> None:
         done(f"{upkeep.match_members(session, night)} pairs for {night}")
 
 
-@lodger.job()
+@lodger.job
 def expire_sessions() -> int:
     """Forget sign-ins that are over."""
     return upkeep.expire_sign_ins()
 
 
-@lodger.job()
+@lodger.job
 def storage_report() -> dict[str, dict[str, int]]:
     """Measure the site's folders; the page behind the scenes shows the result."""
     return upkeep.measure()

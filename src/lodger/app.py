@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
 import logging
 import os
-import typing
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeAlias, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
 
 from lodger import settings as settings_module
 from lodger.client.handle import RunHandle
-from lodger.client.job import Call, Job, NamedJob, checked_calls, new_runs
+from lodger.client.job import Call, NamedJob, checked_calls, new_runs
 from lodger.client.options import Options, checked_options
 from lodger.client.schedules import ScheduleDesk, Scheduling
+from lodger.declaring import Declaring
 from lodger.errors import InvalidInput
-from lodger.model.arguments import POSITIONAL, Arguments, Result
-from lodger.model.job import NAME, ExecutorName, JobSpec, Registry, checked_name, checked_retry, checked_tags
+from lodger.model.arguments import POSITIONAL
+from lodger.model.job import NAME, Registry, checked_name
 from lodger.model.middleware import Middleware
 from lodger.model.payload import encode
-from lodger.model.retry import Retry
-from lodger.model.run import Attempt, LogLine, OnCrash, RunRecord
+from lodger.model.run import Attempt, LogLine, RunRecord
 from lodger.model.status import Status
-from lodger.worker.attempt.context import Run, SyncRun
 
 if TYPE_CHECKING:
     from lodger.client.gateway import Gateway
@@ -39,32 +35,11 @@ if TYPE_CHECKING:
 
 logger: Final = logging.getLogger("lodger.placement")
 
-P = ParamSpec("P")
-R = TypeVar("R")
 AppT = TypeVar("AppT")
 Lifespan = Callable[[AppT], AbstractAsyncContextManager[Any]]
-Awaits: TypeAlias = Coroutine[Any, Any, R]
-WithRun: TypeAlias = Callable[Concatenate[Run[Any], P], Awaits[R]]
-WithSyncRun: TypeAlias = Callable[Concatenate[SyncRun[Any], P], R]
-ResF = TypeVar("ResF", bound=Callable[[], AsyncIterator[Any]])
 
 
-class JobDecorator(typing.Protocol):
-    """What ``Lodger.job(...)`` returns: a leading Run or SyncRun is injected, not an argument."""
-
-    @overload  # those without a run would fit as well: the first that fits is meant
-    def __call__(  # type: ignore[overload-overlap]
-        self, function: Callable[Concatenate[Run[Any], P], Awaits[R]]
-    ) -> Job[P, R, WithRun[P, R]]: ...
-    @overload
-    def __call__(self, function: Callable[Concatenate[SyncRun[Any], P], R]) -> Job[P, R, WithSyncRun[P, R]]: ...
-    @overload
-    def __call__(self, function: Callable[P, Awaits[R]]) -> Job[P, R, Callable[P, Awaits[R]]]: ...
-    @overload
-    def __call__(self, function: Callable[P, R]) -> Job[P, R, Callable[P, R]]: ...
-
-
-class Lodger(Scheduling):
+class Lodger(Declaring, Scheduling):
     """Registers jobs and schedules, enqueues runs, carries the embedded worker.
 
     ``url``: the database; else DATABASE_URL. ``app``: where this object is, as package.module:name, so that
@@ -87,65 +62,6 @@ class Lodger(Scheduling):
         self.settings = settings_module.read({"app": app, **settings})
         self.registry = Registry(tuple(middleware))
         self._serving: Serving | None = None
-
-    # declaring
-
-    def job(  # noqa: PLR0913 - one keyword per option of a job
-        self,
-        *,
-        name: str | None = None,
-        queue: str = "default",
-        priority: int = 0,
-        timeout: float | None = None,
-        executor: ExecutorName | None = None,
-        retry: Retry | None = None,
-        on_crash: OnCrash = "retry",
-        memory_mb: int | None = None,
-        tags: Sequence[str] = (),
-        embeddable: bool = True,
-    ) -> JobDecorator:
-        """Register a function as a job. Raises InvalidInput or ConfigurationError naming the bad option."""
-
-        def register(function: Callable[..., Any]) -> Any:
-            if not callable(function) or inspect.isclass(function):
-                raise InvalidInput("job", function, "a function (@lodger.job() needs its brackets)")
-            is_async = inspect.iscoroutinefunction(function)
-            takes_run = _takes_run(function)
-            own_name = name or function.__name__
-            spec = JobSpec(
-                name=own_name,
-                function=function,
-                arguments=Arguments(function, own_name, skip_first=takes_run),
-                result=Result(function),
-                is_async=is_async,
-                takes_run=takes_run,
-                executor=executor or ("asyncio" if is_async else "thread"),
-                queue=queue,
-                priority=priority,
-                timeout=timeout,
-                retry=checked_retry(retry) or Retry(),
-                on_crash=on_crash,
-                memory_mb=memory_mb,
-                tags=tuple(checked_tags(tags)),
-                embeddable=embeddable,
-            )
-            self.registry.add(spec)
-            return Job(self, spec)
-
-        return typing.cast("JobDecorator", register)
-
-    def worker_lifespan(self, function: ResF) -> ResF:
-        """Register what each worker process enters once, on the loop that runs its jobs: pools, clients."""
-        given: object = function  # the check below would narrow the type that we return
-        if not inspect.isasyncgenfunction(given):
-            raise InvalidInput("worker_lifespan", function, "an async generator function that yields once")
-        self.registry.lifespan = function
-        return function
-
-    def import_jobs(self) -> None:
-        """Import the modules that declare jobs (every worker process does)."""
-        for module in self._imports:
-            importlib.import_module(module)
 
     # enqueueing
 
@@ -402,21 +318,3 @@ class Lodger(Scheduling):
         from lodger.placement.embedded import Embedded
 
         return Embedded(mode, schedules, self.settings, self.url, self.registry, self.import_jobs)
-
-
-def _takes_run(function: Callable[..., Any]) -> bool:
-    """Whether the first parameter is annotated Run or SyncRun; async jobs take Run, plain ones SyncRun."""
-    first = next(iter(inspect.signature(function).parameters.values()), None)
-    if first is None:
-        return False
-    annotation = first.annotation
-    if isinstance(annotation, str):  # from __future__ import annotations: names may not be resolvable yet
-        kind = annotation.partition("[")[0].rpartition(".")[2]
-    else:
-        kind = getattr(typing.get_origin(annotation) or annotation, "__name__", "")
-    if kind not in ("Run", "SyncRun"):
-        return False
-    wanted = "Run" if inspect.iscoroutinefunction(function) else "SyncRun"
-    if kind != wanted:
-        raise InvalidInput(f"{function.__name__} parameter {first.name}", kind, wanted)
-    return True

@@ -262,3 +262,15 @@ def test_a_wrong_declaration_is_refused_where_it_stands(options: dict[str, Any],
 def test_only_functions_are_jobs(thing: Any) -> None:
     with pytest.raises(InvalidInput, match=r"job: .*a function"):
         lodger.job()(thing)
+    with pytest.raises(InvalidInput, match=r"job: .*a function"):
+        lodger.job(queue="q")(thing)
+
+
+def test_without_options_the_brackets_may_be_left_out() -> None:
+    own = Lodger(url="sqlite:////nowhere/at/all.db")
+
+    @own.job
+    def quick(number: int) -> None: ...
+
+    assert quick.call(number=1).run.job == "quick"
+    assert set(own.registry.jobs) == {"quick"}

@@ -12,12 +12,16 @@ from lodger import Call, RunHandle
 from tests.typing.jobs import (
     Receipt,
     async_plain,
+    async_without_brackets,
     lodger,
     nothing,
     plain,
     with_bare_run,
     with_run,
+    with_run_without_brackets,
     with_sync_run,
+    with_sync_run_without_brackets,
+    without_brackets,
 )
 
 
@@ -33,6 +37,13 @@ def right() -> None:
     assert_type(plain.call("a.mp4"), Call)
     assert_type(lodger.enqueue_many([plain.call("a"), with_run.call(uuid4())])[0].created, bool)
     lodger.by_name("transcode", queue="media").enqueue("anything", goes=1)
+
+
+def right_without_brackets() -> None:
+    assert_type(without_brackets.enqueue("a.mp4"), RunHandle[Receipt])
+    assert_type(async_without_brackets.enqueue("a.mp4"), RunHandle[Receipt])
+    assert_type(with_run_without_brackets.enqueue(uuid4()), RunHandle[Receipt])
+    assert_type(with_sync_run_without_brackets.enqueue(uuid4()), RunHandle[Receipt])
 
 
 async def right_async() -> None:
@@ -56,6 +67,8 @@ def wrong() -> None:
     with_run.enqueue(uuid4(), run=None)  # type: ignore[call-arg]
     with_sync_run.enqueue(1)  # type: ignore[arg-type]
     with_bare_run.enqueue(1)  # type: ignore[call-arg]
+    without_brackets.enqueue(1)  # type: ignore[arg-type]
+    with_run_without_brackets.enqueue(None, uuid4())  # type: ignore[call-arg, arg-type]
     plain.call(1)  # type: ignore[arg-type]
     lodger.enqueue_many([plain("a")])  # type: ignore[list-item]
     lodger.enqueue_many(plain.call("a"))  # type: ignore[arg-type]

@@ -56,3 +56,23 @@ async def with_bare_run(run: Run) -> None:
 @lodger.job()
 def nothing() -> None:
     return None
+
+
+@lodger.job
+def without_brackets(path: str) -> Receipt:
+    return Receipt(len(path))
+
+
+@lodger.job
+async def async_without_brackets(path: str) -> Receipt:
+    return Receipt(len(path))
+
+
+@lodger.job
+async def with_run_without_brackets(run: Run[Res], invoice: UUID) -> Receipt:
+    return Receipt(run.attempt)
+
+
+@lodger.job
+def with_sync_run_without_brackets(run: SyncRun[Res], invoice: UUID) -> Receipt:
+    return Receipt(run.attempt)

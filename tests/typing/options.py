@@ -61,15 +61,12 @@ def declarations() -> None:
     app = Lodger()
     app.job(name="a", queue="media", priority=1, timeout=1, executor="process", memory_mb=512, tags=["x"])
     app.job(retry=Retry(max_attempts=5, on=(OSError,)), on_crash="fail", embeddable=False)
-    app.job(executor="greenlet")  # type: ignore[arg-type]
-    app.job(on_crash="ignore")  # type: ignore[arg-type]
-    app.job(retry=3)  # type: ignore[arg-type]
-    app.job(embeddable="no")  # type: ignore[arg-type]
-    app.job(qeue="media")  # type: ignore[call-arg]
-    app.job("name")  # type: ignore[call-arg]
-
-    @app.job  # type: ignore[call-arg, arg-type]
-    def without_brackets() -> None: ...
+    app.job(executor="greenlet")  # type: ignore[call-overload]
+    app.job(on_crash="ignore")  # type: ignore[call-overload]
+    app.job(retry=3)  # type: ignore[call-overload]
+    app.job(embeddable="no")  # type: ignore[call-overload]
+    app.job(qeue="media")  # type: ignore[call-overload]
+    app.job("name")  # type: ignore[call-overload]
 
     @app.worker_lifespan  # type: ignore[type-var]
     async def yields_nothing() -> None: ...
