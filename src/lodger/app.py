@@ -302,6 +302,13 @@ class Lodger(Declaring, Scheduling):
             self._orphans.mind_schedules()
         return declarer
 
+    def _lay_tables(self) -> None:
+        """Make the tables, as a worker would: it may come later, or never."""
+        try:
+            self.migrate()
+        except Exception as error:  # noqa: BLE001 - the site goes on; an enqueue will say what is wrong
+            logger.error("%s: no tables could be made: %s", self.database.url.safe, error)  # noqa: TRY400
+
     def _embedded(self) -> Embedded | None:
         """Return the embedded worker that the environment asks for, None if it asks for none."""
         from lodger.placement.mode import may_embed, read_mode, refuse_unfit_server
@@ -310,7 +317,9 @@ class Lodger(Declaring, Scheduling):
 
         mode, schedules = read_mode(os.environ), read_schedule_mode(os.environ)
         if mode == "off" and may_embed(self.settings):
-            parse(self.url)  # what is enqueued needs a database, too: say so now, not with the first request
+            url = parse(self.url)  # what is enqueued needs a database, too: say so now, not with the first request
+            if self.settings.migrate or url.dialect == "sqlite":
+                self._lay_tables()
         if not may_embed(self.settings) or (mode == "off" and schedules != "on"):
             logger.info("role=web placement=none pid=%d: no embedded worker in this process", os.getpid())
             return None

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import create_engine, make_url
 from sqlalchemy.orm import Session
 
-from lodger.errors import InvalidInput
+from lodger.errors import InvalidInput, SchemaError
 from lodger.store import inserts
 from lodger.store.database import Database
 from lodger.store.doors import open_door
@@ -32,6 +32,16 @@ def test_another_database(client_name: str, store: Store, other_url: str) -> Non
         told = try_to_insert(client, store.database)
         assert store.database.url.safe in told
         assert str(make_url(other_url).database) in told
+
+
+def test_a_database_without_tables(client_name: str, other_url: str) -> None:
+    """In the app's own transaction too it is told what makes them. Fails without the door's explanation."""
+    database = Database(other_url)
+    with (
+        open_client(CLIENTS[client_name], other_url) as client,
+        pytest.raises(SchemaError, match="has no Lodger tables: run 'lodger migrate'"),
+    ):
+        client.wait(open_door(client.tx, database).run(inserts.insert(database.dialect, [new_run()])))
 
 
 def test_another_engine(client: Client, engine: str, tmp_path: Path) -> None:

@@ -9,12 +9,13 @@ import pytest
 from sqlalchemy.pool import PoolProxiedConnection
 
 from lodger.errors import SchemaError
-from lodger.store import migrations
+from lodger.store import inserts, migrations
 from lodger.store.database import Conn, Database
 from lodger.store.migrations import LATEST, MIGRATIONS, Migration
 from lodger.store.sql import Statement, Tables, Terms
+from lodger.store.steps import perform
 from tests.support.schema import describe
-from tests.support.store import race
+from tests.support.store import new_run, race
 
 VERSIONS = [migration.version for migration in MIGRATIONS]
 WIDENED = Migration(
@@ -140,8 +141,14 @@ def test_the_script_can_be_run_by_hand_twice(databases_of: Any) -> None:
 
 
 def test_missing_tables_are_told_with_the_command(database: Database) -> None:
-    with pytest.raises(SchemaError, match="has no Lodger tables: run 'lodger migrate'"):
+    """By whatever meets them first, with and without an explicit transaction."""
+    told = "has no Lodger tables: run 'lodger migrate'"
+    with pytest.raises(SchemaError, match=told):
         migrations.check(database)
+    with pytest.raises(SchemaError, match=told), database.connect() as conn:
+        perform(conn, inserts.insert(conn.dialect, [new_run()]))
+    with pytest.raises(SchemaError, match=told):
+        database.transact(lambda conn: perform(conn, inserts.insert(conn.dialect, [new_run()])))
 
 
 def test_the_next_release_s_tables_are_taken_as_they_are(database: Database) -> None:

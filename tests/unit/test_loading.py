@@ -1,7 +1,9 @@
-"""A place of the app that is wrong, and a web service that has no database: what they are told."""
+"""A place of the app that is wrong, a database that is not named or has no tables: what comes of it."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,3 +39,33 @@ def test_a_web_service_without_a_database_does_not_start(mode: str, monkeypatch:
     monkeypatch.delenv("DATABASE_URL", raising=False)
     with pytest.raises(DatabaseUrlMissing, match="DATABASE_URL is not set"), Lodger(app="x:y").embedded():
         pass
+
+
+def test_a_web_service_without_a_worker_makes_the_tables_of_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A first enqueue must not fail because the worker comes later. Fails when only a worker makes them."""
+    monkeypatch.setenv("EMBEDDED_JOB_WORKER", "false")
+    monkeypatch.setenv("LODGER_EMBED_IN_TESTS", "1")
+    app = Lodger(url=f"sqlite:///{tmp_path}/app.db", app="x:y")
+    with app.embedded():
+        assert app.by_name("job").enqueue().status() == "QUEUED"
+
+
+def test_a_web_service_goes_on_though_no_tables_can_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("EMBEDDED_JOB_WORKER", "false")
+    monkeypatch.setenv("LODGER_EMBED_IN_TESTS", "1")
+    (tmp_path / "app.db").write_text("this is no database, and long enough for SQLite to see that it is none" * 20)
+    with Lodger(url=f"sqlite:///{tmp_path}/app.db", app="x:y").embedded():
+        assert "no tables could be made: file is not a database" in caplog.text
+
+
+def test_a_separate_worker_that_can_never_work_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the reason: a terminal, or a platform's list of services, shows it. Fails when it tries on."""
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/app.db")
+    command = [Path(sys.executable).with_name("lodger"), "worker", "--app", "nowhere:lodger"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("lodger: LODGER_APP: 'nowhere:lodger' is not allowed")

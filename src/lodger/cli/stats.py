@@ -11,7 +11,7 @@ from typing import Any, Final
 from lodger import settings as settings_module
 from lodger.cli.connection import opened
 from lodger.cli.paint import Paint, painter
-from lodger.cli.table import clean, table
+from lodger.cli.table import clean, counted, table
 from lodger.doctor.look import look
 from lodger.doctor.overview import Overview, QueueLine, SchedulesLine, WorkerLine, overview
 from lodger.store import migrations
@@ -117,7 +117,7 @@ def _schedules(line: SchedulesLine) -> str:
         return "none"
     states = ", ".join(f"{count} {state}" for state, count in line.states.items())
     coming = "none to come" if line.next_in_seconds is None else f"the next in {_span(line.next_in_seconds)}"
-    daemons = f"{line.live_daemons} live daemons" if line.live_daemons else f"{NOBODY} fires them"
+    daemons = counted(line.live_daemons, "live daemon") if line.live_daemons else f"{NOBODY} fires them"
     return clean(f"{states}; {line.due} due, {coming}; {daemons}")
 
 

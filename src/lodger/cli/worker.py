@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 from typing import Any
 
 from lodger import settings as settings_module
@@ -32,7 +33,7 @@ def add(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Supervise until SIGTERM or SIGINT, then drain."""
+    """Supervise until SIGTERM or SIGINT, then drain; 2 when the settings let no engine start."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     queues = tuple(name.strip() for name in options.queues.split(",") if name.strip()) if options.queues else None
     settings = settings_module.read(
@@ -61,7 +62,10 @@ def run(options: argparse.Namespace) -> int:
         ),
     )
     supervisor.run()
-    return 0
+    if supervisor.failure is None:
+        return 0
+    print(f"lodger: {supervisor.failure}", file=sys.stderr)
+    return 2
 
 
 def check(settings: Settings, url: str) -> int:

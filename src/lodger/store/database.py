@@ -21,7 +21,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.pool import Pool, PoolProxiedConnection
 
 from lodger.errors import ConfigurationError
-from lodger.store.faults import is_transient
+from lodger.store.faults import is_table_missing, is_transient, no_tables
 from lodger.store.filelock import FileLock
 from lodger.store.forks import Handle, forks
 from lodger.store.sql import DialectName, Params, ParamStyle, Statement, Tables
@@ -172,6 +172,8 @@ class Database:
                 self._renew(engine, pool)
             elif not isinstance(error, Exception):
                 raw.invalidate()
+            if is_table_missing(self.dialect, error):
+                raise no_tables(self.url.safe) from error
             raise
         finally:
             if engine.pool is not pool and raw.is_valid:  # closed meanwhile: nobody would close what comes back to it

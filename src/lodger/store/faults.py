@@ -1,4 +1,4 @@
-"""Which database errors pass by themselves: worth repeating the whole transaction.
+"""What database errors mean. Those that pass by themselves are worth repeating the whole transaction.
 
 PostgreSQL by SQLSTATE (Appendix A of its manual), MariaDB and MySQL by error number, SQLite by name.
 """
@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from lodger.errors import SchemaError
 from lodger.store.sql import DialectName
+
+MIGRATE: Final = "run 'lodger migrate' (or set LODGER_MIGRATE=1)"
 
 # serialization, deadlock, lock timeout, shutdown and start of the server, idle for too long, read-only;
 # as classes: connection, resources
@@ -51,6 +54,23 @@ def is_lock_timeout(dialect: DialectName, error: BaseException) -> bool:
         if dialect == "mysql" and isinstance(one, Exception) and one.args[:1] == (1205,):
             return True
     return False
+
+
+def is_table_missing(dialect: DialectName, error: BaseException) -> bool:
+    """Whether a table is not there. ``error`` may be wrapped by SQLAlchemy or Django."""
+    causes: tuple[Any, ...] = (error, getattr(error, "orig", None), error.__cause__)
+    match dialect:
+        case "postgresql":
+            return any("42P01" in (getattr(one, "sqlstate", None), getattr(one, "pgcode", None)) for one in causes)
+        case "mysql":
+            return any(getattr(one, "args", ())[:1] == (1146,) for one in causes)
+        case "sqlite":
+            return any(str(one).startswith("no such table") for one in causes)
+
+
+def no_tables(place: str) -> SchemaError:
+    """Return the error of a database (its URL without the password) that has no tables of Lodger's."""
+    return SchemaError(f"{place} has no Lodger tables: {MIGRATE}")
 
 
 def _postgresql(error: Any) -> bool:

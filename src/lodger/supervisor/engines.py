@@ -25,6 +25,8 @@ class EngineHandle(Protocol):
     ready: bool
     started: float
     error: str | None
+    is_hopeless: bool
+    """It could not start, and no other will: what is wrong stands in the settings."""
     pid: int | None
     """None: it has no process of its own."""
     ended: int
@@ -82,6 +84,7 @@ class ProcessEngine:
         self.ready = False
         self.started = time.monotonic()
         self.error: str | None = None
+        self.is_hopeless = False
         self.ended = 0
         self._killed_for = ""
         self._active = 0
@@ -130,6 +133,7 @@ class ProcessEngine:
                 self.ended = message["ended"]
             case "failed":
                 self.error = message["error"]
+                self.is_hopeless = message["hopeless"]
 
     def death(self) -> str | None:
         """Return the exit status once the process has ended; leftovers of its session are killed."""
@@ -218,6 +222,7 @@ class ThreadEngine:
         self.ready = False
         self.started = time.monotonic()
         self.error: str | None = None
+        self.is_hopeless = False
         self.pid: int | None = None
         self.ended = 0
         self.connection = None

@@ -114,6 +114,8 @@ class Supervisor:
         self._over = threading.Event()
         self._companions: list[Companion] = []
         self.ready = threading.Event()
+        self.failure: str | None = None
+        """Why it ended by itself: a separate worker that can never work ends with its first engine."""
 
     @property
     def worker_id(self) -> str:
@@ -302,6 +304,9 @@ class Supervisor:
                 self._unfreed.append(Burial(self._worker, engine.number, how, engine.manifest()))
                 if self._limits.forget(engine):
                     logger.info("engine %d, which was replaced, has ended: %s", engine.number, how)
+                elif engine.is_hopeless and self._plan.placement == "separate" and not self.ready.is_set():
+                    self.failure = engine.error
+                    self.request_stop()
                 else:
                     self._note_death(engine.number, engine.started, f"{how} ({engine.error})" if engine.error else how)
         for burial in list(self._unfreed):

@@ -14,9 +14,9 @@ import signal
 import sys
 import threading
 import time
-import traceback
 from typing import Any, Final, NoReturn
 
+from lodger.errors import ConfigurationError
 from lodger.processes.ends import kill_session
 from lodger.processes.manners import be_a_guest
 from lodger.processes.signals import disregard, on_signal
@@ -48,7 +48,9 @@ def main() -> None:
         engine = _make_engine(first)
         engine.start()
     except Exception as error:  # noqa: BLE001 - told to the supervisor, which says it to people
-        channel.send({"t": "failed", "error": f"{type(error).__name__}: {error}", "trace": traceback.format_exc()})
+        is_hopeless = isinstance(error, ConfigurationError)
+        text = str(error) if is_hopeless else f"{type(error).__name__}: {error}"
+        channel.send({"t": "failed", "error": text, "hopeless": is_hopeless})
         _leave(EXIT_START_FAILED)
     on_signal((signal.SIGTERM,), engine.drain)
     orders = Orders(channel, engine, _make_alone(first, engine))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from lodger.errors import InvalidInput
 from lodger.store.database import Database
 from lodger.store.doors.places import Place, accept, must_ask, where_am_i
+from lodger.store.faults import is_table_missing, no_tables
 from lodger.store.sql import DialectName, ParamStyle, Statement
 from lodger.store.steps import Step, Steps, adrive, drive
 
@@ -41,6 +43,16 @@ class _Base:
         """
         return False
 
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Tell of tables that are not there what makes them."""
+        try:
+            yield
+        except Exception as error:
+            if is_table_missing(self.dialect, error):
+                raise no_tables(self.database.url.safe) from error
+            raise
+
     def _bind(self, statement: Statement, params: Mapping[str, Any]) -> tuple[str, Bound]:
         sql, order = statement.render(self.dialect, self.database.tables, self._style)
         if self._style in {"named", "pyformat"}:
@@ -62,7 +74,8 @@ class SyncDoor(_Base, ABC):
 
     def _answer(self, step: Step) -> Any:
         sql, bound = self._bind(step.statement, step.params)
-        return self._rows(sql, bound) if step.answers else self._write(sql, bound)
+        with self._explained():
+            return self._rows(sql, bound) if step.answers else self._write(sql, bound)
 
     @abstractmethod
     def _rows(self, sql: str, bound: Bound) -> Sequence[Sequence[Any]]:
@@ -96,7 +109,8 @@ class AsyncDoor(_Base, ABC):
 
     async def _answer(self, step: Step) -> Any:
         sql, bound = self._bind(step.statement, step.params)
-        return await (self._rows(sql, bound) if step.answers else self._write(sql, bound))
+        with self._explained():
+            return await (self._rows(sql, bound) if step.answers else self._write(sql, bound))
 
     @abstractmethod
     async def _rows(self, sql: str, bound: Bound) -> Sequence[Sequence[Any]]:

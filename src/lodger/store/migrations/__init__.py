@@ -20,7 +20,7 @@ from typing import Final
 from lodger.errors import SchemaError
 from lodger.failpoints import failpoint
 from lodger.store.database import Conn, Database
-from lodger.store.faults import is_lock_timeout
+from lodger.store.faults import MIGRATE, is_lock_timeout, no_tables
 from lodger.store.migrations import m0001_runs, m0002_schedules
 from lodger.store.migrations.types import column, table
 from lodger.store.sql import Terms, statement
@@ -84,8 +84,9 @@ def check(database: Database) -> None:
 
 def missing(database: Database, found: int = 0) -> SchemaError:
     """Return the error of tables that are not there, or older than this release's, naming the command."""
-    what = "has no Lodger tables" if found == 0 else f"has Lodger's schema {found}, this release needs {LATEST}"
-    return SchemaError(f"{database.url.safe} {what}: run 'lodger migrate' (or set LODGER_MIGRATE=1)")
+    if found == 0:
+        return no_tables(database.url.safe)
+    return SchemaError(f"{database.url.safe} has Lodger's schema {found}, this release needs {LATEST}: {MIGRATE}")
 
 
 def _refuse_newer(database: Database, found: int) -> None:
