@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lodger.client.gateway import Gateway
     from lodger.client.orphans import OrphanWatch
     from lodger.client.outbox import Outbox
+    from lodger.model.schedule import ScheduleSpec
     from lodger.placement.embedded import Embedded
     from lodger.placement.serving import Serving
     from lodger.scheduler.declarer import WebDeclarer
@@ -288,18 +289,27 @@ class Lodger(Declaring, Scheduling):
 
     def _declarer(self) -> WebDeclarer | None:
         """Begin to write the schedules of this web process, so that they are seen though no worker ever starts."""
-        from lodger.placement.mode import may_embed
+        from lodger.placement.mode import may_embed, read_mode
 
-        schedules = list(self.registry.schedules.values())
-        if not schedules or not self.url or not may_embed(self.settings):
+        # A child imports everything and declares it; a web process that has one is spared that memory.
+        imports = self._imports and read_mode(os.environ) != "child"
+        if not self.url or not may_embed(self.settings) or not (imports or self.registry.schedules):
             return None
         from lodger.scheduler.declarer import WebDeclarer
         from lodger.store.database import Database
 
-        declarer = WebDeclarer(Database(self.url, tables=self.database.tables, pool_size=1), schedules)
+        orphans = self._orphans
+
+        def declared() -> list[ScheduleSpec]:
+            if imports:
+                self.import_jobs()
+            schedules = list(self.registry.schedules.values())
+            if schedules and orphans is not None:  # a service that only has schedules enqueues nothing itself
+                orphans.mind_schedules()
+            return schedules
+
+        declarer = WebDeclarer(Database(self.url, tables=self.database.tables, pool_size=1), declared)
         declarer.start()
-        if self._orphans is not None:  # a service that only has schedules enqueues nothing itself
-            self._orphans.mind_schedules()
         return declarer
 
     def _lay_tables(self) -> None:

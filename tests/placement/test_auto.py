@@ -209,6 +209,8 @@ def trusting(own: Own, *workers: Any, waiting: Any = ()) -> Decision:
         (TWO, [{"jobs": {"j", "k", "x"}}], {("*", "j"), ("*", "k")}, "stand_by"),
         (replace(TWO, queues=("media",)), [{"jobs": {"k"}}], {("*", "k")}, "stand_by"),
         (replace(TWO, queues=("media",)), [{"jobs": {"j"}}], {("*", "j")}, "run"),
+        (replace(TWO, separate_queues=("media",)), [{"jobs": {"j"}}], {("*", "j")}, "stand_by"),
+        (replace(TWO, separate_queues=("q",)), [{"jobs": {"j"}}], {("*", "j")}, "run"),
         (Own(environment="e", jobs={"j": None}), [{"jobs": {"j"}}], {("*", "j")}, "stand_by"),
         (Own(environment="e", jobs={"j": None}), [{"jobs": {"j"}, "queues": ("q",)}], {("q", "j")}, "run"),
         (Own(environment="e", jobs={}), [{"jobs": {"j"}}], set(), "run"),
@@ -243,8 +245,9 @@ def test_work_that_is_not_for_us_keeps_nothing_running(waiting: Any) -> None:
     assert trusting(OWN, seen_worker(queues=("q",)), waiting=[waiting]).action == "stand_by"
 
 
-def test_work_in_a_queue_we_do_not_serve_keeps_nothing_running() -> None:
-    own = replace(OWN, queues=("q",))
+@pytest.mark.parametrize("rule", [{"queues": ("q",)}, {"separate_queues": ("odd",)}], ids=str)
+def test_work_in_a_queue_we_do_not_serve_keeps_nothing_running(rule: Any) -> None:
+    own = replace(OWN, **rule)
     assert trusting(own, seen_worker(queues=("q",)), waiting=[work(queue="odd")]).action == "stand_by"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from lodger.settings import Settings
 from lodger.store import migrations, workers
 from lodger.store.database import Database
 from lodger.store.workers import NewWorker
+from lodger.worker.roll import Roll
 
 SETTINGS = settings_module.read({"app": "shop:lodger", "release": "7"})
 
@@ -28,7 +30,14 @@ def database(database_url: str) -> Iterator[Database]:
     opened.dispose()
 
 
-def put_up(database: Database, *, host: str | None = None, release: str = "7", placement: str = "child") -> str:
+def put_up(
+    database: Database,
+    *,
+    host: str | None = None,
+    release: str = "7",
+    placement: str = "child",
+    queues: tuple[str, ...] = (),
+) -> str:
     """The row of a worker that lives; return its id."""
     key = new_id()
     row = NewWorker(
@@ -38,7 +47,7 @@ def put_up(database: Database, *, host: str | None = None, release: str = "7", p
         placement=placement,
         host=host or socket.gethostname(),
         pid=1,
-        queues=(),
+        queues=queues,
         dead_after_seconds=60,
     )
     database.transact(lambda conn: workers.register(conn, row))
@@ -58,8 +67,9 @@ def test_the_oldest_living_worker_of_the_host_carries(database: Database) -> Non
     assert election.carry(younger)
 
 
-def test_only_embedded_workers_of_this_host_and_release_count(database: Database) -> None:
+def test_only_embedded_workers_of_this_host_release_and_service_count(database: Database) -> None:
     put_up(database, host="elsewhere")
+    put_up(database, queues=("mail",))
     put_up(database, release="8")
     put_up(database, placement="separate")
     assert ByTable(database, SETTINGS).carry("")
@@ -72,6 +82,16 @@ def test_without_a_directory_the_table_decides_and_that_is_said(
     not_a_directory.touch()
     monkeypatch.setenv("LODGER_RUNTIME_DIR", str(not_a_directory))
     with caplog.at_level(logging.WARNING, "lodger.placement"):
-        election = stand(database, Settings(app="shop:lodger"))
+        election = stand(database, Settings(app="shop:lodger"), "worker")
     assert isinstance(election, ByTable)
     assert "the worker table does" in caplog.text
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)  # of importance are names, not databases
+def test_services_whose_workers_do_not_do_the_same_elect_for_themselves(database: Database) -> None:
+    """Else one of two queues would have nobody. Red when queues, or what is carried, are no part of the name."""
+    mail, media = (replace(SETTINGS, queues=(queue,)) for queue in ("mail", "media"))
+    apart = replace(SETTINGS, separate_queues=("media",))
+    services = [(SETTINGS, "worker"), (SETTINGS, "daemon"), (mail, "worker"), (media, "worker"), (apart, "worker")]
+    assert len({Roll.of(database, settings, cargo).key for settings, cargo in services}) == len(services)
+    assert Roll.of(database, mail, "worker").key == Roll.of(database, replace(mail), "worker").key

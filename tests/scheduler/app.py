@@ -1,4 +1,4 @@
-"""An app with a schedule every second for each name in TEST_SCHEDULES."""
+"""An app with a schedule every second for each name in TEST_SCHEDULES; `imported` is in a module that it imports."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 from lodger import Every, Lodger
 
-lodger = Lodger(app="tests.scheduler.app:lodger")
+lodger = Lodger(app="tests.scheduler.app:lodger", imports=["tests.scheduler.more"])
 
 
 @lodger.job()
@@ -15,5 +15,5 @@ def tick(name: str) -> str:
     return name
 
 
-for name in os.environ.get("TEST_SCHEDULES", "").split():
+for name in set(os.environ.get("TEST_SCHEDULES", "").split()) - {"imported"}:
     lodger.schedule(tick.call(name), Every(seconds=1), id=name)

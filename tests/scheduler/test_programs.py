@@ -111,11 +111,17 @@ def test_after_a_deploy_what_is_declared_no_more_stops_and_is_flagged(schedules:
 
 
 def test_a_web_process_makes_its_schedules_known(schedules: Schedules, fleet: Fleet) -> None:
-    """Though no worker ever starts: that is how it comes out that none does."""
-    environment = {**os.environ, **fleet.environment(), "TEST_SCHEDULES": "tick", "EMBEDDED_JOB_WORKER": "false"}
+    """Though no worker ever starts: that is how it comes out that none does. Red without the imports."""
+    environment = {
+        **os.environ,
+        **fleet.environment(),
+        "TEST_SCHEDULES": "tick imported",
+        "EMBEDDED_JOB_WORKER": "false",
+    }
     command = [sys.executable, "-m", "tests.scheduler.web"]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.PIPE) as web:
         wait_until(lambda: state(schedules) == "active", 30, "the schedule")
+        wait_until(lambda: state(schedules, "imported") == "active", 30, "the schedule of a module in imports")
         web.communicate(timeout=30)
     assert web.returncode == 0
     assert fired(schedules) == 0
@@ -136,21 +142,21 @@ def test_a_web_process_fires_where_it_is_told_to(
 ) -> None:
     """By default wherever a worker runs. Red when an embedded worker carries no daemon, or one that was ruled out."""
     modes = {"EMBEDDED_JOB_WORKER": worker, "EMBEDDED_SCHEDULE_DAEMON": daemon}
-    environment = {**os.environ, **fleet.environment(schedule_seconds=0.1), "TEST_SCHEDULES": "tick", **modes}
+    environment = {**os.environ, **fleet.environment(schedule_seconds=0.1), "TEST_SCHEDULES": "imported", **modes}
     command = [sys.executable, "-m", "tests.scheduler.web"]
     ended = "SELECT COUNT(*) FROM {} WHERE status = 'SUCCEEDED'"
     lodger = Lodger(url=fleet.url)
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.PIPE) as web:
         if fires:
-            wait_until(lambda: fired(schedules) >= 2, 30, "two fires")
+            wait_until(lambda: fired(schedules, "imported") >= 2, 30, "two fires")
         else:
-            wait_until(lambda: state(schedules), 30, "the declaration")
-            lodger.run_schedule("tick")
+            wait_until(lambda: state(schedules, "imported"), 30, "the declaration")
+            lodger.run_schedule("imported")
         if executes:
             wait_until(lambda: schedules.store.rows(lambda t: ended.format(t.run))[0][0], 30, "a run to end")
         web.communicate(timeout=30)
     assert web.returncode == 0
-    assert (fired(schedules) > 0) == fires
+    assert (fired(schedules, "imported") > 0) == fires
     assert live_daemons(schedules) == []
     lodger.close()
     if not executes:

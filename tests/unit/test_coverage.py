@@ -52,7 +52,16 @@ def test_what_covers_a_pair(fields: dict[str, Any]) -> None:
         ({"jobs": frozenset({"i"})}, "job", "does not know the job j"),
         ({"engines": (EngineState(yields=frozenset({PAIR})),)}, "yields", "leaves it to a separate worker"),
         ({"engines": (EngineState(yields=frozenset({(ANY_QUEUE, "j")})),)}, "yields", "leaves it to a separate worker"),
-        ({"engines": (EngineState(yields=frozenset({("q", ANY_JOB)})),)}, "yields", "leaves it to a separate worker"),
+        (
+            {"engines": (EngineState(yields=frozenset({("q", ANY_JOB)})),)},
+            "apart",
+            "never takes from queue q, one of LODGER_SEPARATE_QUEUES",
+        ),
+        (
+            {"engines": (EngineState(apart=frozenset({"j"})),), "jobs": frozenset()},
+            "apart",
+            "never takes j, which is declared embeddable=False",
+        ),
     ],
 )
 def test_each_lack_by_itself(fields: dict[str, Any], kind: str, told: str) -> None:
@@ -68,6 +77,7 @@ def test_every_kind_of_lack_has_its_place() -> None:
     lacking: dict[str, dict[str, Any]] = {
         "environment": {"environment": "blue"},
         "queue": {"queues": ("a",)},
+        "apart": {"engines": (EngineState(apart=frozenset({"j"})),)},
         "engine": {"engines": ()},
         "job": {"jobs": frozenset()},
         "yields": {"engines": (EngineState(yields=frozenset({PAIR})),)},

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lodger.model.coverage import ANY_QUEUE, EngineState
+from lodger.model.coverage import ANY_JOB, ANY_QUEUE, EngineState
 from lodger.model.remedies import Here, nearest, reason, remedy, scheduler_command, shown, worker_command
 from tests.docs.commands import complaint
 from tests.support.seen import seen_worker
@@ -14,6 +14,8 @@ from tests.support.seen import seen_worker
 PAIR = ("media", "transcode")
 KNOWS: dict[str, Any] = {"jobs": frozenset({"transcode"})}
 YIELDS = (EngineState(yields=frozenset({(ANY_QUEUE, "transcode")})),)
+APART = (EngineState(apart=frozenset({"transcode"})),)
+QUEUE_APART = (EngineState(yields=frozenset({("media", ANY_JOB)})),)
 HERE = Here(environment="e", app="shop.jobs:lodger")
 FILES = {"shop/jobs.py": "lodger = Lodger()\n"}
 
@@ -27,6 +29,8 @@ FILES = {"shop/jobs.py": "lodger = Lodger()\n"}
         ({"queues": ("mail",), **KNOWS}, "queue", "lodger worker --queues media; or let that one work on more: "),
         ({"queues": ("mail",), **KNOWS}, "queue", "LODGER_QUEUES=mail,media"),
         ({"engines": (), **KNOWS}, "engine", "its log says more"),
+        ({"placement": "child", "engines": APART}, "apart", "start a separate one: LODGER_ENVIRONMENT=e LODGER_APP="),
+        ({"placement": "child", "engines": QUEUE_APART}, "apart", "lodger worker --queues media"),
         ({}, "job", "deploy the code of transcode to that worker"),
         ({"placement": "child", "engines": YIELDS, **KNOWS}, "yields", "takes over by itself"),
     ],

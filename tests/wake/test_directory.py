@@ -10,7 +10,7 @@ import pytest
 
 from lodger.store.database import Database
 from lodger.wake.announcer import Announcer
-from lodger.wake.directory import DirectoryRefused, check, directory_for, make
+from lodger.wake.directory import USUAL, DirectoryRefused, check, directory_for, make
 from tests.wake.helpers import Start, Wakes
 
 NOBODY = 65534
@@ -32,6 +32,17 @@ def test_it_is_named_by_user_and_database(
     assert directory_for(database).parent == Path(tempfile.gettempdir())
     monkeypatch.setenv("LODGER_RUNTIME_DIR", str(runtime_dir))
     assert directory_for(database) == place
+
+
+def test_where_nothing_can_be_written_there_is_a_place_all_the_same(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container's read-only file system: enqueues go on, and workers poll. Fails when what `tempfile` raises is."""
+    monkeypatch.delenv("LODGER_RUNTIME_DIR", raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/nowhere"])
+    assert directory_for(database).parent == Path(USUAL)
+    Announcer(database).close()
 
 
 def test_a_link_is_refused(runtime_dir: Path) -> None:

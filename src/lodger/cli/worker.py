@@ -13,6 +13,7 @@ from typing import Any
 from lodger import settings as settings_module
 from lodger.model.coverage import engine_lack, presence_lack
 from lodger.placement.launch import make_supervisor, open_database
+from lodger.processes.reaper import FIRST_PROCESS, Reaper
 from lodger.processes.signals import on_signal
 from lodger.scheduler.daemon import make_daemon
 from lodger.settings import Settings
@@ -51,6 +52,8 @@ def run(options: argparse.Namespace) -> int:
     supervisor = make_supervisor("separate", settings, url)
     if not options.no_schedules:
         supervisor.carry(make_daemon(settings, open_database(url, settings, pool_size=2)))
+    if os.getpid() == FIRST_PROCESS:
+        supervisor.carry(Reaper())
     on_signal((signal.SIGTERM, signal.SIGINT), supervisor.request_stop)
     logging.getLogger("lodger.placement").info(
         "role=%s placement=separate queues=%s database=%s pid=%d signals=SIGTERM and SIGINT drain",

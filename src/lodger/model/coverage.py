@@ -44,7 +44,9 @@ class EngineState:
     """How many engines died in a row before this one, each soon after its start."""
     error: str | None = None
     yields: frozenset[Pair] = frozenset()
-    """What it leaves to separate workers (embedded in mode `auto`)."""
+    """What it leaves to separate workers: for a while (embedded in mode `auto`), or as (queue, ANY_JOB) for good."""
+    apart: frozenset[str] = frozenset()
+    """Jobs that it knows and never takes, since they are not embeddable."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,8 +111,8 @@ class Look:
     waiting: tuple[Waiting, ...] = ()
 
 
-LackKind: TypeAlias = Literal["gone", "stopping", "environment", "queue", "engine", "job", "yields"]
-NEAREST: Final[tuple[LackKind, ...]] = ("gone", "stopping", "environment", "queue", "engine", "job", "yields")
+LackKind: TypeAlias = Literal["gone", "stopping", "environment", "queue", "apart", "engine", "job", "yields"]
+NEAREST: Final[tuple[LackKind, ...]] = ("gone", "stopping", "environment", "queue", "apart", "engine", "job", "yields")
 """From far to near: the nearest worker's lack is the one worth mending."""
 
 
@@ -140,13 +142,23 @@ def lack(worker: SeenWorker, pair: Pair, environment: str) -> Lack | None:
         return found
     if worker.queues and queue not in worker.queues:
         return Lack("queue", f"serves only {_names(worker.queues)}")
-    found = engine_lack(worker)
+    found = _apartness(worker, pair) or engine_lack(worker)
     if found is not None:
         return found
     if job not in worker.jobs:
         return Lack("job", f"does not know the job {job}")
     if leaves(worker, pair):
         return Lack("yields", "leaves it to a separate worker")
+    return None
+
+
+def _apartness(worker: SeenWorker, pair: Pair) -> Lack | None:
+    """Return why ``worker``, an embedded one, will never serve ``pair``."""
+    queue, job = pair
+    if any(job in engine.apart for engine in worker.engines):
+        return Lack("apart", f"never takes {job}, which is declared embeddable=False")
+    if any((queue, ANY_JOB) in engine.yields for engine in worker.engines):
+        return Lack("apart", f"never takes from queue {queue}, one of LODGER_SEPARATE_QUEUES")
     return None
 
 

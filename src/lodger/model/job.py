@@ -67,6 +67,8 @@ class Registry:
     def __init__(self, middleware: tuple[Middleware, ...] = ()) -> None:
         """Begin empty."""
         self.jobs: dict[str, JobSpec] = {}
+        self.apart: tuple[str, ...] = ()
+        """Names of jobs that are left out, since they run in separate workers only."""
         self.schedules: dict[str, ScheduleSpec] = {}
         self.middleware = middleware
         self.lifespan: Callable[[], AsyncIterator[Any]] | None = None
@@ -91,6 +93,7 @@ class Registry:
         """Return what an embedded worker has of it: all but the jobs that may not run there."""
         registry = Registry(self.middleware)
         registry.jobs = {name: spec for name, spec in self.jobs.items() if spec.embeddable}
+        registry.apart = tuple(sorted(self.jobs.keys() - registry.jobs.keys()))
         registry.schedules = self.schedules
         registry.lifespan = self.lifespan
         return registry

@@ -68,6 +68,7 @@ def remedy(pairs: Sequence[Pair], near: Near | None, here: Here) -> str:
             f"{worker_command(here, queues)}; or let that one work on more: "
             f"LODGER_QUEUES={','.join((*worker.queues, *queues))}"
         ),
+        "apart": f"start a separate one: {worker_command(here, queues)}",
         "engine": "its log says more; mend that, and it starts anew by itself",
         "job": (
             f"deploy the code of {shown(job for _, job in pairs)} to that worker, and name its module in "

@@ -185,7 +185,7 @@ def _strays(waiting: Iterable[Waiting], yields: frozenset[Pair], moment: Moment,
     own = moment.own
     strays = {pair: at for pair, at in memory.strays.items() if moment.now - at < STRAY_SECONDS}
     for one in waiting:
-        is_ours = one.job in own.jobs and not one.paused and (not own.queues or one.queue in own.queues)
+        is_ours = one.job in own.jobs and not one.paused and _takes_from(own, one.queue)
         if is_ours and not is_yielded(one.pair, yields):
             strays[one.pair] = moment.now
     return strays
@@ -195,10 +195,14 @@ def _action(own: Own, yields: frozenset[Pair], strays: Iterable[Pair]) -> Action
     declared = [
         (ANY_QUEUE if queue is None else queue, job)
         for job, queue in own.jobs.items()
-        if queue is None or not own.queues or queue in own.queues
+        if queue is None or _takes_from(own, queue)
     ]
     left = [pair for pair in (*declared, *strays) if not is_yielded(pair, yields)]
     return "stand_by" if yields and not left else "run"
+
+
+def _takes_from(own: Own, queue: str) -> bool:
+    return queue not in own.separate_queues and (not own.queues or queue in own.queues)
 
 
 def _takeovers(memory: Memory, yields: frozenset[Pair], now: float) -> tuple[float, ...]:

@@ -110,7 +110,7 @@ class ByTable(Election):
         except Exception as error:  # noqa: BLE001 - no answer: as before
             logger.info("election: %s", error)
             return self._last
-        here = (socket.gethostname(), self._settings.environment, self._settings.release)
+        here = (socket.gethostname(), self._settings.environment, self._settings.release, self._settings.queues)
         others = [
             one.id
             for one in found
@@ -118,7 +118,7 @@ class ByTable(Election):
             and one.is_live
             and one.stopping_seconds is None
             and one.id != worker
-            and (one.host, one.environment, one.release) == here
+            and (one.host, one.environment, one.release, one.queues) == here
         ]
         self._last = min(others, default="~") > worker if worker else not others
         return self._last
@@ -150,18 +150,18 @@ class ByTable(Election):
         self._database.dispose()
 
 
-def stand(database: Database, settings: Settings) -> Election:
-    """Stand for election, by the roll if there can be one."""
+def stand(database: Database, settings: Settings, cargo: str) -> Election:
+    """Stand for election, by the roll if there can be one; ``cargo`` names what the elected one carries."""
     try:
-        return ByRoll(Roll.of(database, settings))
+        return ByRoll(Roll.of(database, settings, cargo))
     except (OSError, DirectoryRefused) as error:
         logger.warning("no lock decides which web process carries the worker (%s): the worker table does", error)
         return ByTable(database, settings)
 
 
-def glance(database: Database, settings: Settings) -> list[Peer]:
+def glance(database: Database, settings: Settings, cargo: str) -> list[Peer]:
     """Return who stands for election on this host, without standing oneself."""
     try:
-        return Roll.of(database, settings).others()
+        return Roll.of(database, settings, cargo).others()
     except OSError:
         return []

@@ -69,6 +69,7 @@ class Embedded:
         self._url = url or ""
         self._registry = registry
         self._shown = parse(url)
+        self._cargo = "daemon" if mode == "off" else "worker"
         if mode in {"auto", "child"} and not settings.app:
             raise ConfigurationError("LODGER_APP", settings.app, WHERE + " (or Lodger(app=...))")
         self._owner = os.getpid()
@@ -97,7 +98,7 @@ class Embedded:
 
     def has_siblings(self) -> bool:
         """Whether other processes of this host stand for election; asked by one that does not (yet)."""
-        return bool(glance(self._database, self._settings))
+        return bool(glance(self._database, self._settings, self._cargo))
 
     def stop(self, *, drain: bool = False) -> None:
         """End; returns within the grace and a few seconds. ``drain``: nothing shall go on without this process."""
@@ -118,7 +119,7 @@ class Embedded:
     # the thread
 
     def _main(self) -> None:
-        self._election = stand(open_database(self._url, self._settings, pool_size=1), self._settings)
+        self._election = stand(open_database(self._url, self._settings, pool_size=1), self._settings, self._cargo)
         told = b""
         try:
             while not told:
@@ -160,7 +161,7 @@ class Embedded:
         if self._settings.migrate or self._database.dialect == "sqlite":
             migrations.migrate(self._database)
         migrations.check(self._database)
-        if self._mode in {"auto", "thread"}:
+        if self._mode in {"auto", "thread"} or self._schedules == "on":  # a child imports them itself
             self._import_jobs()
         if self._mode != "off":
             own = self._own() if self._mode == "auto" else None
@@ -182,6 +183,7 @@ class Embedded:
             environment=self._settings.environment,
             jobs={name: spec.queue for name, spec in self._registry.embeddable().jobs.items()},
             queues=self._settings.queues,
+            separate_queues=self._settings.separate_queues,
             beat_seconds=self._settings.beat_seconds,
             takeover_seconds=self._settings.takeover_seconds,
         )

@@ -42,6 +42,8 @@ class Own:
     """The jobs it may run embedded, each with the queue it is declared with (None: not known here)."""
     queues: tuple[str, ...] = ()
     """Empty: all, also those not seen yet."""
+    separate_queues: tuple[str, ...] = ()
+    """What it never takes, whoever else lives."""
     beat_seconds: float = 10.0
     takeover_seconds: float = 30.0
     """After a clean departure. An engine that restarts gets this time, too."""

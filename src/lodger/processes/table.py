@@ -19,6 +19,8 @@ class Process:
     parent: int
     group: int
     session: int
+    is_zombie: bool = False
+    """It has ended, and its parent has not asked how."""
 
 
 def processes() -> dict[int, Process]:
@@ -27,11 +29,12 @@ def processes() -> dict[int, Process]:
     for entry in PROC.glob("[0-9]*/stat") if PROC.is_dir() else ():
         try:
             # The command may hold blanks, brackets and any bytes; the fields are counted from behind it.
-            parent, group, session = map(int, entry.read_bytes().rpartition(b")")[2].split()[1:4])
+            state, *numbers = entry.read_bytes().rpartition(b")")[2].split()[:4]
+            parent, group, session = map(int, numbers)
         except (OSError, ValueError):  # gone, or going
             continue
         pid = int(entry.parent.name)
-        found[pid] = Process(pid, parent, group, session)
+        found[pid] = Process(pid, parent, group, session, state == b"Z")
     return found
 
 

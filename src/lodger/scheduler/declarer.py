@@ -52,10 +52,10 @@ class Declarer:
 class WebDeclarer:
     """Declares once, in the background, for a process that has no row: so that schedules are seen without a worker."""
 
-    def __init__(self, database: Database, specs: Sequence[ScheduleSpec]) -> None:
-        """Keep them; ``database`` is its own, and closed at the end."""
+    def __init__(self, database: Database, specs: Callable[[], Sequence[ScheduleSpec]]) -> None:
+        """Ask for them in the background, once; ``database`` is its own, and closed at the end."""
         self._database = database
-        self._declare = Declarer(database, lambda: specs, lambda: None)
+        self._specs = specs
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._main, name="lodger-declare", daemon=True)
 
@@ -70,22 +70,32 @@ class WebDeclarer:
 
     def _main(self) -> None:
         try:
-            told = next((None for pause in WEB_PAUSES if self._try() or self._stop.wait(pause)), "no tables yet")
+            obstacle = self._write(self._specs())
         except Exception as error:  # noqa: BLE001 - the site must not notice
-            told = f"{type(error).__name__}: {error}"
-        if told:
-            logger.warning("the schedules that code declares were not written by this web process: %s", told)
+            obstacle = f"{type(error).__name__}: {error}"
+        if obstacle:
+            logger.warning("the schedules that code declares were not written by this web process: %s", obstacle)
         self._database.dispose()
 
-    def _try(self) -> bool:
-        """Declare; False while the tables are not there or the database is not."""
+    def _write(self, specs: Sequence[ScheduleSpec]) -> str:
+        """Return what was in the way to the last; nothing when it is done, or nobody waits for it any more."""
+        declare = Declarer(self._database, lambda: specs, lambda: None)
+        obstacle = ""
+        for pause in WEB_PAUSES:
+            obstacle = self._try(declare)
+            if not obstacle or self._stop.wait(pause):
+                return ""
+        return obstacle
+
+    def _try(self, declare: Declarer) -> str:
+        """Declare; return what is in the way and may pass: no tables yet, or no database."""
         try:
             with self._database.connect() as conn:
-                ready = migrations.version(conn) >= migrations.LATEST
-            if ready:
-                self._declare()
+                if migrations.version(conn) < migrations.LATEST:
+                    return "no tables yet"
+            declare()
         except Exception as error:
             if not self._database.is_passing(error):
                 raise
-            return False
-        return ready
+            return f"{type(error).__name__}: {error}"
+        return ""

@@ -73,6 +73,7 @@ def _engine(told: dict[str, Any]) -> EngineState:
         deaths=told.get("deaths", 0),
         error=told.get("error"),
         yields=frozenset((queue, job) for queue, job in told.get("yields", ())),
+        apart=frozenset(told.get("apart", ())),
     )
 
 

@@ -87,6 +87,7 @@ class ProcessEngine:
         self.is_hopeless = False
         self.ended = 0
         self._killed_for = ""
+        self._apart: Sequence[str] = ()
         self._active = 0
         self._full = False
         self._yields: frozenset[Pair] = frozenset()
@@ -125,6 +126,7 @@ class ProcessEngine:
             case "ready":
                 self.ready = True
                 self.jobs = tuple(message["jobs"])
+                self._apart = message["apart"]
             case "tick":
                 self._last_tick = time.monotonic()
                 self._active = message["active"]
@@ -201,6 +203,7 @@ class ProcessEngine:
             "state": state,
             "active": self._active,
             "full": self._full,
+            "apart": self._apart,
             "error": self.error,
         }
 
@@ -292,5 +295,6 @@ class ThreadEngine:
             "state": "running" if self.ready else "starting",
             "active": self._engine.active,
             "full": self._engine.full,
+            "apart": self._engine.apart,
             "error": self.error,
         }

@@ -21,6 +21,7 @@ from typing import Final
 from lodger.store.database import Database
 
 VARIABLE: Final = "LODGER_RUNTIME_DIR"
+USUAL: Final = "/tmp"  # noqa: S108 - where none can be used, making our own in it fails, and that is told
 SUFFIX: Final = ".sock"
 # sockaddr_un holds 108 bytes on Linux, 104 on macOS, with a NUL; ours are "/<pid>-<8 hex>.sock".
 LONGEST_PATH: Final = 103
@@ -33,8 +34,16 @@ class DirectoryRefused(Exception):
 
 def directory_for(database: Database, runtime_dir: Path | None = None) -> Path:
     """Return where the wake sockets for ``database`` are, whether or not it exists."""
-    root = runtime_dir or os.environ.get(VARIABLE) or tempfile.gettempdir()
+    root = runtime_dir or os.environ.get(VARIABLE) or _temporary()
     return Path(root).absolute() / f"lodger-{os.geteuid()}-{database.url.identity}"
+
+
+def _temporary() -> str:
+    """Return the directory for temporary files; on a file system that can only be read there may be none."""
+    try:
+        return tempfile.gettempdir()
+    except FileNotFoundError:
+        return USUAL
 
 
 def make(directory: Path) -> None:

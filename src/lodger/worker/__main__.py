@@ -56,7 +56,7 @@ def main() -> None:
     orders = Orders(channel, engine, _make_alone(first, engine))
     while channel.connection.poll() and orders.obey():  # what to leave to others, before the first claim
         pass
-    channel.send({"t": "ready", "jobs": engine.jobs})
+    channel.send({"t": "ready", "jobs": engine.jobs, "apart": engine.apart})
     threading.Thread(target=orders.listen, name="lodger-supervisor", daemon=True).start()
     threading.Thread(target=_tick, args=(channel, engine, orders, parent), name="lodger-tick", daemon=True).start()
     try:

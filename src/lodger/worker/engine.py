@@ -135,6 +135,11 @@ class Engine:
         return tuple(sorted(self._registry.jobs))
 
     @property
+    def apart(self) -> tuple[str, ...]:
+        """Return the names of the jobs that are known here and run in separate workers only."""
+        return self._registry.apart
+
+    @property
     def active(self) -> int:
         """Return how many runs are under way."""
         return len(self._slots.active)

@@ -4,10 +4,11 @@
     web-<pid>          locked by each web process that may carry it; says when it stops
     left-<pid>         locked by an engine that goes on after its web process has been replaced
 
-Files in the runtime directory of the database (see ``wake.directory``), named after host, app and release too, as
-two containers may share a directory and two releases a host. What counts is the lock, which the kernel frees with its
-process, however that ends; what is written in a file is for its peers. They are POSIX record locks: a forked child
-does not hold its parent's, so the children of a web process, or a master that forks web processes, keep nothing.
+Files in the runtime directory of the database (see ``wake.directory``), named after host, app, release and queues too,
+as two containers may share a directory, and two releases or services a host. What counts is the lock, which the kernel
+frees with its process, however that ends; what is written in a file is for its peers. They are POSIX record locks: a
+forked child does not hold its parent's, so the children of a web process, or a master that forks web processes, keep
+nothing.
 """
 
 from __future__ import annotations
@@ -54,11 +55,15 @@ class Roll:
         self._touch_at = 0.0
 
     @classmethod
-    def of(cls, database: Database, settings: Settings) -> Roll:
-        """Return the roll of an app on this host."""
+    def of(cls, database: Database, settings: Settings, cargo: str) -> Roll:
+        """Return the roll of an app on this host; ``cargo`` names what is carried.
+
+        Two services of one app share a worker only if it does the same for both: other queues are another worker.
+        """
         shared = (
             *(socket.gethostname(), settings.environment, settings.app, settings.release),
-            *(settings.schema, settings.prefix),
+            *(settings.schema, settings.prefix, cargo),
+            *(",".join(settings.queues), ",".join(settings.separate_queues)),
         )
         return cls(directory_for(database), hashlib.sha256("\0".join(shared).encode()).hexdigest()[:12])
 
