@@ -12,6 +12,7 @@ import pytest
 
 from lodger import Lodger
 from lodger.store import schedulers
+from lodger.store.sql import Terms
 from tests.faults.fleet import ROOT, Fleet, Worker
 from tests.support.schedules import Schedules, spec
 from tests.support.wait import wait_until
@@ -144,6 +145,9 @@ def test_a_web_process_fires_where_it_is_told_to(
     modes = {"EMBEDDED_JOB_WORKER": worker, "EMBEDDED_SCHEDULE_DAEMON": daemon}
     environment = {**os.environ, **fleet.environment(schedule_seconds=0.1), "TEST_SCHEDULES": "imported", **modes}
     command = [sys.executable, "-m", "tests.scheduler.web"]
+    def declared(t: Terms) -> str:
+        return f"SELECT owner FROM {t.declaration} WHERE schedule_id = 'imported'"
+
     ended = "SELECT COUNT(*) FROM {} WHERE status = 'SUCCEEDED'"
     lodger = Lodger(url=fleet.url)
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.PIPE) as web:
@@ -152,6 +156,7 @@ def test_a_web_process_fires_where_it_is_told_to(
         else:
             wait_until(lambda: state(schedules, "imported"), 30, "the declaration")
             lodger.run_schedule("imported")
+        wait_until(lambda: schedules.store.rows(declared), 30, "who lives to declare it, imports included")
         if executes:
             wait_until(lambda: schedules.store.rows(lambda t: ended.format(t.run))[0][0], 30, "a run to end")
         web.communicate(timeout=30)
