@@ -28,6 +28,7 @@ SLOWEST_SECONDS: Final = 2.0
 GRACE_SECONDS: Final = 1
 FULL: Final = os.environ.get("LODGER_STORM") == "full"
 KILLING_SECONDS: Final = 300 if FULL else 5
+LEAST_KILLS: Final = 100 if FULL else 2
 SLACK: Final = 6
 """Seconds that a busy machine may need."""
 
@@ -133,7 +134,7 @@ def test_web_answers_while_engines_are_killed(
     killed = time.monotonic()
     end = killed + KILLING_SECONDS
     with Visitor(socket) as visitor:
-        while time.monotonic() < end or kills == 0:
+        while time.monotonic() < end or kills < LEAST_KILLS:
             desk.enqueue(app.on_loop.call(200), app.in_thread.call(200))
             gate = desk.fleet.directory / f"gate-{kills}"
             run = desk.one(app.patient.call(str(gate)))
@@ -149,7 +150,6 @@ def test_web_answers_while_engines_are_killed(
     print(f"{kills} engines killed, runs queued again after {slowest * 1000:.0f} ms at most")
     visitor.assert_well_served(SLOWEST_SECONDS)
     assert slowest < 1
-    assert kills > KILLING_SECONDS / 4
     assert server.process.poll() is None
     desk.check()
 
