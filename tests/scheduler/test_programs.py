@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from lodger import Lodger
+from lodger.processes.table import processes
 from lodger.store import schedulers
 from lodger.store.sql import Terms
-from tests.faults.fleet import ROOT, Fleet, Worker
+from lodger.worker import declared
+from tests.faults.fleet import ROOT, Fleet, Worker, command_of
 from tests.support.schedules import Schedules, spec
 from tests.support.wait import wait_until
 
@@ -94,6 +96,27 @@ def test_an_app_that_can_t_be_imported_does_not_keep_others_from_firing(schedule
     wait_until(lambda: "no_such_app" in scheduler.log and "can't be imported" in scheduler.log, 30, "the reason")
 
 
+def test_an_import_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Red, for ever, without the limit."""
+    monkeypatch.setattr(declared, "IMPORT_SECONDS", 1.0)
+    with pytest.raises(declared.NotDeclared, match="its import has not ended in 1 s"):
+        declared.declared_by("tests.worker.hanging:lodger", sys.path)
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)  # of importance are processes, not databases
+def test_an_import_ends_with_the_daemon_that_asked_for_it(start: Start) -> None:
+    """However that ends. Red without `die_with_parent`."""
+    scheduler = start("scheduler", app="tests.worker.hanging:lodger")
+
+    def importing() -> list[int]:
+        children = [one.pid for one in processes().values() if one.parent == scheduler.process.pid]
+        return [pid for pid in children if b"lodger.worker.declared" in command_of(pid)]
+
+    (pid,) = wait_until(importing, 30, "the import")
+    scheduler.process.kill()
+    wait_until(lambda: b"lodger.worker.declared" not in command_of(pid), 10, "its end")
+
+
 def test_after_a_deploy_what_is_declared_no_more_stops_and_is_flagged(schedules: Schedules, start: Start) -> None:
     old = start("worker", declares="kept gone")
     wait_until(lambda: fired(schedules, "gone") >= 1, 30, "the old release")
@@ -145,6 +168,7 @@ def test_a_web_process_fires_where_it_is_told_to(
     modes = {"EMBEDDED_JOB_WORKER": worker, "EMBEDDED_SCHEDULE_DAEMON": daemon}
     environment = {**os.environ, **fleet.environment(schedule_seconds=0.1), "TEST_SCHEDULES": "imported", **modes}
     command = [sys.executable, "-m", "tests.scheduler.web"]
+
     def declared(t: Terms) -> str:
         return f"SELECT owner FROM {t.declaration} WHERE schedule_id = 'imported'"
 

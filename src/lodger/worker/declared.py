@@ -13,10 +13,11 @@ from typing import Any, Final
 from lodger.errors import LodgerError
 from lodger.model.schedule import ScheduleSpec
 from lodger.processes.ends import exit_text, kill_group, kill_session
-from lodger.processes.spawn import accept, spawn
+from lodger.processes.spawn import accept, die_with_parent, spawn
 from lodger.worker.loading import load_app
 
 MODULE: Final = "lodger.worker.declared"
+IMPORT_SECONDS: Final = 60.0
 LEAVE_SECONDS: Final = 5.0
 
 
@@ -28,7 +29,10 @@ def declared_by(app: str, path: list[str]) -> list[ScheduleSpec]:
     """Return the schedules of the app at ``app`` (package.module:name). Raises NotDeclared."""
     process, channel = spawn(MODULE, {"app": app, "path": path}, new_session=True)
     try:
-        told = channel.recv()
+        if channel.connection.poll(IMPORT_SECONDS):
+            told = channel.recv()
+        else:
+            told = {"error": f"its import has not ended in {IMPORT_SECONDS:.0f} s"}
     except EOFError:
         told = {"error": f"its process ended while it was imported ({_ending_of(process)})"}
     finally:
@@ -52,6 +56,7 @@ def _ending_of(process: subprocess.Popen[bytes]) -> str:
 def main() -> None:
     """Import, tell, end."""
     channel, first = accept(sys.argv)
+    die_with_parent()
     try:
         app: Any = load_app(first["app"], first["path"])
         told: dict[str, Any] = {"schedules": [spec.to_json() for spec in app.registry.schedules.values()]}
