@@ -104,8 +104,12 @@ def test_an_import_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)  # of importance are processes, not databases
-def test_an_import_ends_with_the_daemon_that_asked_for_it(start: Start) -> None:
-    """However that ends. Red without `die_with_parent`."""
+@pytest.mark.parametrize("begun", [False, True], ids=["before it begins", "while it goes on"])
+def test_an_import_ends_with_the_daemon_that_asked_for_it(
+    start: Start, begun: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However that ends. Red without `die_with_parent`, or without the look at the channel after it."""
+    monkeypatch.setenv("TEST_HANGING", str(tmp_path / "begun"))
     scheduler = start("scheduler", app="tests.worker.hanging:lodger")
 
     def importing() -> list[int]:
@@ -113,6 +117,8 @@ def test_an_import_ends_with_the_daemon_that_asked_for_it(start: Start) -> None:
         return [pid for pid in children if b"lodger.worker.declared" in command_of(pid)]
 
     (pid,) = wait_until(importing, 30, "the import")
+    if begun:
+        wait_until((tmp_path / "begun").exists, 30, "its begin")
     scheduler.process.kill()
     wait_until(lambda: b"lodger.worker.declared" not in command_of(pid), 10, "its end")
 

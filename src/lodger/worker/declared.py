@@ -57,6 +57,8 @@ def main() -> None:
     """Import, tell, end."""
     channel, first = accept(sys.argv)
     die_with_parent()
+    if channel.connection.poll():  # no more is said to us: this is the channel's end, the parent died before that
+        return
     try:
         app: Any = load_app(first["app"], first["path"])
         told: dict[str, Any] = {"schedules": [spec.to_json() for spec in app.registry.schedules.values()]}
