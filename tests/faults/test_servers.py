@@ -132,6 +132,28 @@ def hold(desk: Desk) -> list[RunHandle[Any]]:
     return runs
 
 
+def test_helpers_forked_early_cost_no_worker(start: Start, desk: Desk, runtime_dir: Path) -> None:
+    """Both web processes fork a pool and a program in their first half minute, while a job runs.
+
+    Red when a fork makes a young process a master: the job is cut at the grace, and starts again.
+    """
+    site = start(
+        Server(name="forking", command="gunicorn --workers 2 --bind unix:{socket} tests.faults.web_forking:app")
+    )
+    gate = desk.fleet.directory / "helped"
+    run = desk.one(app.patient.call(str(gate)))
+    engine = desk.wait_start(run).pid
+    (runtime_dir / "help").touch()
+    wait_until(lambda: site.process.log.count("has its helpers") == 2, 30, "both to have helpers")
+    helped = time.monotonic()
+    wait_until(lambda: time.monotonic() - helped > GRACE_SECONDS + QUIET_SECONDS, 10, "the grace to be over")
+    gate.touch()
+    desk.wait_status(run, "SUCCEEDED", 10)
+    assert [mark.pid for mark in desk.fleet.side.starts(run.id)] == [engine]
+    assert site.engine() == engine
+    assert parent_of(parent_of(engine)) == site.process.pid
+
+
 def test_engine_that_was_left_ends_with_the_service(start: Start, desk: Desk) -> None:
     """Its web process was replaced while its job ran; then all of the service stops, and the job has the grace.
 
