@@ -28,7 +28,7 @@ def tell(tmp_path: Path) -> Iterator[Tell]:
 
 
 def test_a_process_with_helpers_keeps_its_worker(tell: Tell) -> None:
-    """Fails when a fork makes a young process a master, or a sibling does, and when a pool's process starts a worker."""
+    """Fails when a fork makes a young process a master, or a sibling, and when a pool's process starts a worker."""
     assert tell("helpers") == ["me start"]
 
 
