@@ -47,7 +47,9 @@ class Settings:
     schema: str = setting("", "LODGER_SCHEMA", "PostgreSQL schema of Lodger's tables")
     migrate: bool = setting(False, "LODGER_MIGRATE", "Create or upgrade the tables at start (SQLite always does)")
     embed_in_tests: bool = setting(
-        False, "LODGER_EMBED_IN_TESTS", "Start the embedded worker under pytest and Starlette's TestClient, too"
+        False,
+        "LODGER_EMBED_IN_TESTS",
+        "Start the embedded worker in tests, too: under pytest, unittest and Starlette's TestClient",
     )
     queues: tuple[str, ...] = setting((), "LODGER_QUEUES", "Queues to work on, comma-separated; empty: all")
     separate_queues: tuple[str, ...] = setting(

@@ -17,6 +17,7 @@ from typing import Any, Final
 import pytest
 
 from lodger.client.handle import RunHandle
+from lodger.placement.mode import PYTEST_VARIABLES
 from tests.faults import app
 from tests.faults.desk import Desk
 from tests.faults.fleet import Fleet, send
@@ -130,6 +131,39 @@ def hold(desk: Desk) -> list[RunHandle[Any]]:
     for run in runs:
         desk.wait_start(run)
     return runs
+
+
+def test_helpers_forked_early_cost_no_worker(start: Start, desk: Desk, runtime_dir: Path) -> None:
+    """Both web processes fork a pool and a program in their first half minute, while a job runs.
+
+    Red when a fork makes a young process a master: the job is cut at the grace, and starts again.
+    """
+    site = start(
+        Server(name="forking", command="gunicorn --workers 2 --bind unix:{socket} tests.faults.web_forking:app")
+    )
+    gate = desk.fleet.directory / "helped"
+    run = desk.one(app.patient.call(str(gate)))
+    engine = desk.wait_start(run).pid
+    (runtime_dir / "help").touch()
+    wait_until(lambda: site.process.log.count("has its helpers") == 2, 30, "both to have helpers")
+    helped = time.monotonic()
+    wait_until(lambda: time.monotonic() - helped > GRACE_SECONDS + QUIET_SECONDS, 10, "the grace to be over")
+    gate.touch()
+    desk.wait_status(run, "SUCCEEDED", 10)
+    assert [mark.pid for mark in desk.fleet.side.starts(run.id)] == [engine]
+    assert site.engine() == engine
+    assert parent_of(parent_of(engine)) == site.process.pid
+
+
+def test_a_service_that_imports_what_tests_need_has_its_worker(
+    start: Start, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Red when the import of pytest or of a TestClient makes it a test: no worker, and not a word about its runs."""
+    for name in PYTEST_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    site = start(Server(name="uvicorn-alone", command="uvicorn --uds {socket} tests.faults.web_importing:app"))
+    desk.wait_status(desk.one(app.on_loop.call(1)), "SUCCEEDED", 20)
+    assert "taken for a test" not in site.process.log
 
 
 def test_engine_that_was_left_ends_with_the_service(start: Start, desk: Desk) -> None:

@@ -163,5 +163,5 @@ def glance(database: Database, settings: Settings, cargo: str) -> list[Peer]:
     """Return who stands for election on this host, without standing oneself."""
     try:
         return Roll.of(database, settings, cargo).others()
-    except OSError:
+    except (OSError, DirectoryRefused):
         return []

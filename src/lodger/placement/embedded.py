@@ -30,6 +30,7 @@ from lodger.placement.governor import Governor
 from lodger.placement.launch import Placement, make_supervisor, open_database
 from lodger.placement.mode import Mode
 from lodger.placement.signals import SignalChain
+from lodger.processes.forking import is_child
 from lodger.scheduler.daemon import Daemon, make_daemon
 from lodger.scheduler.mode import ScheduleMode, carries_daemon
 from lodger.settings import Settings
@@ -96,9 +97,9 @@ class Embedded:
             *(self._owner, f"the web server's; {', '.join(self._signals.heard) or 'none'} heard"),
         )
 
-    def has_siblings(self) -> bool:
-        """Whether other processes of this host stand for election; asked by one that does not (yet)."""
-        return bool(glance(self._database, self._settings, self._cargo))
+    def has_children(self) -> bool:
+        """Whether processes that this one has forked stand for election."""
+        return any(is_child(peer.pid) for peer in glance(self._database, self._settings, self._cargo))
 
     def stop(self, *, drain: bool = False) -> None:
         """End; returns within the grace and a few seconds. ``drain``: nothing shall go on without this process."""

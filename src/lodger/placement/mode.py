@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Mapping
+from functools import cache
 from typing import Final, Literal, TypeAlias
 
 from lodger.errors import ConfigurationError
+from lodger.placement import stack
 from lodger.processes.spawn import INSIDE_WORKER
 from lodger.settings import Settings
 
 Mode: TypeAlias = Literal["auto", "child", "thread", "off"]
+
+logger: Final = logging.getLogger("lodger.placement")
 
 VARIABLE: Final = "EMBEDDED_JOB_WORKER"
 OTHER_SPELLING: Final = "JOB_WORKER_ENABLED"
@@ -24,7 +29,13 @@ MODES: Final[dict[str, Mode]] = {
     "false": "off",
     "0": "off",
 }
-TEST_MODULES: Final = ("pytest", "starlette.testclient")
+RUNNERS: Final = {
+    "unittest.main": "unittest",
+    "unittest.loader": "unittest",
+    "unittest.suite": "unittest",
+    "starlette.testclient": "Starlette's TestClient",
+}
+PYTEST_VARIABLES: Final = ("PYTEST_CURRENT_TEST", "PYTEST_XDIST_WORKER", "PYTEST_VERSION")
 ALLOWED: Final = "auto, true, 1, child (in a process of its own), thread, false, 0"
 
 
@@ -67,5 +78,35 @@ def refuse_unfit_server() -> None:
 
 
 def is_test(settings: Settings) -> bool:
-    """Whether this process tests an app, and has not asked for a worker."""
-    return not settings.embed_in_tests and any(name in sys.modules for name in TEST_MODULES)
+    """Whether this process tests an app, and has not asked for a worker.
+
+    Where that is not certain it is said, as it would be wrong in a web service: there, no run would be served.
+    """
+    if settings.embed_in_tests or stack.runs("_pytest"):
+        return not settings.embed_in_tests
+    guess = _guess()
+    if guess:
+        _say(guess)
+    return bool(guess)
+
+
+def _guess() -> str:
+    """Return what makes this process look like a test without pytest; empty: nothing.
+
+    What is only imported tells nothing, as libraries import all of them; nor do pytest's variables alone, as programs
+    that a test starts inherit them.
+    """
+    for module, runner in RUNNERS.items():
+        if stack.runs(module):
+            return f"{runner} runs in it"
+    variable = next((name for name in PYTEST_VARIABLES if name in os.environ), "")
+    return f"pytest is imported and {variable} is set" if variable and "_pytest" in sys.modules else ""
+
+
+@cache
+def _say(guess: str) -> None:
+    logger.warning(
+        "this process is taken for a test of the app (%s): it starts no embedded worker, and does not watch whether "
+        "any serves what it enqueues. If it is none, or is to have them, set LODGER_EMBED_IN_TESTS=1",
+        guess,
+    )

@@ -1,4 +1,4 @@
-"""What a forked child must not share with its parent: sockets, connections, threads, locks."""
+"""What a forked child must not share with its parent (sockets, connections, threads, locks), and whose child one is."""
 
 from __future__ import annotations
 
@@ -25,3 +25,14 @@ def forget_after_fork(thing: Forgetful) -> None:
 
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=forget)
+
+
+def is_child(pid: int) -> bool:
+    """Whether this process has forked that one. The question reaps nothing; where it can't be asked any may be one."""
+    if not hasattr(os, "waitid"):
+        return True
+    try:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
