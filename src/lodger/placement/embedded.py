@@ -30,12 +30,13 @@ from lodger.placement.governor import Governor
 from lodger.placement.launch import Placement, make_supervisor, open_database
 from lodger.placement.mode import Mode
 from lodger.placement.signals import SignalChain
+from lodger.processes.clock import clock
 from lodger.scheduler.daemon import Daemon, make_daemon
 from lodger.scheduler.mode import ScheduleMode, carries_daemon
 from lodger.settings import Settings
 from lodger.store import migrations
 from lodger.store.url import parse
-from lodger.supervisor.supervisor import DRAIN_EXTRA_SECONDS, Supervisor, clock
+from lodger.supervisor.supervisor import DRAIN_EXTRA_SECONDS, Supervisor
 from lodger.worker.loading import WHERE
 
 logger: Final = logging.getLogger("lodger.placement")

@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from lodger.model.coverage import Look
 from lodger.placement.auto import LOOK_SECONDS, Memory, Own, decide
+from lodger.processes.clock import clock
 from lodger.store import coverage
 from lodger.store.database import Database
-from lodger.supervisor.supervisor import Supervisor, clock
+from lodger.supervisor.supervisor import Supervisor
 
 logger: Final = logging.getLogger("lodger.placement")
 

@@ -15,13 +15,13 @@ import os
 import random
 import socket
 import threading
-import time
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from lodger.errors import LodgerError
 from lodger.model.ids import new_id
 from lodger.model.schedule import ScheduleSpec
+from lodger.processes.clock import clock
 from lodger.scheduler.declarer import Declarer
 from lodger.scheduler.firing import Firing
 from lodger.settings import Settings
@@ -33,7 +33,6 @@ logger: Final = logging.getLogger("lodger.scheduler")
 
 STOP_SECONDS: Final = 5.0
 MAX_BACKOFF_SECONDS: Final = 5.0
-SETTLED_SECONDS: Final = 10.0
 SHORTEST_PAUSE_SECONDS: Final = 0.005
 KEEP_DEAD_SECONDS: Final = 86400.0
 
@@ -209,11 +208,3 @@ def make_daemon(
     without a worker passes its app's, or nobody declares them and they do not fire.
     """
     return Daemon(settings, database, placement, specs)
-
-
-def clock() -> float:
-    """Return seconds that also count while the machine is suspended (CLOCK_BOOTTIME; else monotonic)."""
-    return time.clock_gettime(_CLOCK) if _CLOCK is not None else time.monotonic()
-
-
-_CLOCK: Final[Any] = getattr(time, "CLOCK_BOOTTIME", None)

@@ -31,6 +31,7 @@ from typing import Any, Final, Protocol
 from lodger.errors import LodgerError
 from lodger.model.coverage import Pair
 from lodger.model.ids import new_id
+from lodger.processes.clock import clock
 from lodger.settings import Settings
 from lodger.store import migrations, workers
 from lodger.store.database import Database
@@ -467,11 +468,3 @@ class Supervisor:
         if self._worker and not self._is_handed_over:
             with self._database.connect() as conn:
                 workers.leave(conn, self._worker)
-
-
-def clock() -> float:
-    """Return seconds that also count while the machine is suspended (CLOCK_BOOTTIME; else monotonic)."""
-    return time.clock_gettime(_CLOCK) if _CLOCK is not None else time.monotonic()
-
-
-_CLOCK: Final[Any] = getattr(time, "CLOCK_BOOTTIME", None)
