@@ -22,7 +22,7 @@ from contextlib import suppress
 from multiprocessing.connection import wait
 from typing import Final
 
-from lodger.errors import ConfigurationError, LodgerError
+from lodger.errors import ConfigurationError
 from lodger.model.job import Registry
 from lodger.placement.auto import Own
 from lodger.placement.election import Election, glance, stand
@@ -37,6 +37,7 @@ from lodger.settings import Settings
 from lodger.store import migrations
 from lodger.store.url import parse
 from lodger.supervisor.supervisor import DRAIN_EXTRA_SECONDS, Supervisor
+from lodger.trouble import Trouble
 from lodger.worker.loading import WHERE
 
 logger: Final = logging.getLogger("lodger.placement")
@@ -78,7 +79,7 @@ class Embedded:
         self._daemon: Daemon | None = None
         self._election: Election | None = None
         self._is_prepared = False
-        self._trouble = ""
+        self._trouble = Trouble(logger, "embedded worker")
         self._ear = self._mouth = -1
         self._thread = threading.Thread(target=self._main, name="lodger-embedded", daemon=True)
 
@@ -144,15 +145,10 @@ class Embedded:
             self._have_daemon()
             seconds = self._governor.turn() if self._governor else ELECTION_SECONDS
         except Exception as error:  # noqa: BLE001 - see above
-            self._say(str(error) if isinstance(error, LodgerError) else f"{type(error).__name__}: {error}")
+            self._trouble.note(error)
             return ELECTION_SECONDS
-        self._trouble = ""
+        self._trouble.end()
         return min(seconds, ELECTION_SECONDS)
-
-    def _say(self, trouble: str) -> None:
-        if trouble != self._trouble:
-            self._trouble = trouble
-            logger.error("embedded worker: %s (trying on)", trouble)
 
     def _prepare(self) -> None:
         """See to it that the tables are there (on SQLite they are made), and that the app's jobs are known."""

@@ -28,7 +28,6 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import Any, Final, Protocol
 
-from lodger.errors import LodgerError
 from lodger.model.coverage import Pair
 from lodger.model.ids import new_id
 from lodger.processes.clock import clock
@@ -39,6 +38,7 @@ from lodger.supervisor.burial import Burial
 from lodger.supervisor.engines import EngineHandle
 from lodger.supervisor.limits import Limits
 from lodger.supervisor.sweeper import free_stopped, sweep
+from lodger.trouble import Trouble
 from lodger.wake.announcer import Announcer
 
 logger: Final = logging.getLogger("lodger.supervisor")
@@ -100,7 +100,8 @@ class Supervisor:
         self._confirmed = 0.0
         self._next_beat = 0.0
         self._next_sweep = 0.0
-        self._trouble = float("-inf")
+        self._trouble = Trouble(logger, "worker")
+        self._troubled_at = float("-inf")
         self._last_turn = clock()
         self._unfreed: list[Burial] = []
         self._announcer = Announcer(plan.database)
@@ -207,11 +208,10 @@ class Supervisor:
         try:
             step()
         except Exception as error:  # noqa: BLE001 - see above
-            first = clock() - self._trouble > SETTLED_SECONDS
-            self._trouble = clock()
-            if first:
-                text = str(error) if isinstance(error, LodgerError) else f"{type(error).__name__}: {error}"
-                logger.error("worker: %s (trying on)", text)  # noqa: TRY400 - no traceback: it is not ours
+            if clock() - self._troubled_at > SETTLED_SECONDS:
+                self._trouble.end()
+            self._troubled_at = clock()
+            self._trouble.note(error)
             self._rest(random.uniform(0.3, 1.0))
             return False
         return True
@@ -279,7 +279,7 @@ class Supervisor:
         """A long gap between turns (suspended, stopped): others' beats may look old for the same reason."""
         now = clock()
         if now - self._last_turn > self._dead_after / 2:
-            self._trouble = now
+            self._troubled_at = now
         self._last_turn = now
 
     def _start_missing(self) -> None:
@@ -368,7 +368,7 @@ class Supervisor:
         """Free the runs of silent workers, but not soon after trouble of our own: then all beats look old."""
         self._next_sweep = clock() + self._settings.sweep_seconds * random.uniform(0.8, 1.2)
         self._notice_sleep()  # also one within this turn: waiting for a lock, as all others may have been
-        if clock() - self._trouble < self._dead_after:
+        if clock() - self._troubled_at < self._dead_after:
             return
         freed = sweep(self._database)
         if freed:
