@@ -72,7 +72,7 @@ def test_an_app_that_does_not_start_is_told_as_crash_looping(bench: Bench) -> No
 def test_leaving_is_told_at_once(bench: Bench, tmp_path: Path) -> None:
     """While it drains, not with the next beat: how long others wait before they take over is counted from then.
 
-    Fails without the beat at the begin of `_drain`.
+    Fails without the beat at the begin of `WindingDown.run`.
     """
     flag = tmp_path / "flag"
     bench.start("separate", beat_seconds=25, dead_after_seconds=60, grace_seconds=30)

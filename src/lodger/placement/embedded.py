@@ -36,7 +36,8 @@ from lodger.scheduler.mode import ScheduleMode, carries_daemon
 from lodger.settings import Settings
 from lodger.store import migrations
 from lodger.store.url import parse
-from lodger.supervisor.supervisor import DRAIN_EXTRA_SECONDS, Supervisor
+from lodger.supervisor.supervisor import Supervisor
+from lodger.supervisor.wishes import DRAIN_EXTRA_SECONDS
 from lodger.trouble import Trouble
 from lodger.worker.loading import WHERE
 
