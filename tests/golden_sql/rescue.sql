@@ -57,11 +57,11 @@ SELECT DISTINCT r.owner FROM lodger_run AS r WHERE r.owner IS NOT NULL
   AND NOT EXISTS (SELECT 1 FROM lodger_worker AS w WHERE w.id = r.owner AND w.dead_at IS NULL);
 
 -- runs_of_engine: postgresql, mysql
-SELECT id, job, fence, attempt, max_attempts, on_crash, crashes, lost, cancel_requested FROM lodger_run
+SELECT id, job, fence, attempt, max_attempts, on_crash, crashes, lost, interruptions, cancel_requested FROM lodger_run
 WHERE owner = :owner AND engine = :engine ORDER BY id FOR UPDATE SKIP LOCKED;
 
 -- runs_of_engine: sqlite
-SELECT id, job, fence, attempt, max_attempts, on_crash, crashes, lost, cancel_requested FROM lodger_run
+SELECT id, job, fence, attempt, max_attempts, on_crash, crashes, lost, interruptions, cancel_requested FROM lodger_run
 WHERE owner = :owner AND engine = :engine ORDER BY id;
 
 -- runs_of_worker: postgresql, mysql

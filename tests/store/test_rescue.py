@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lodger.model.outcome import MAX_CRASHES, MAX_LOST
+from lodger.model.outcome import MAX_CRASHES, MAX_INTERRUPTIONS, MAX_LOST
 from lodger.store import rescue, runs, workers
 from tests.support.store import Store, race
 
@@ -112,6 +112,23 @@ def test_what_a_stopped_engine_still_held_goes_back_with_its_attempt(store: Stor
     assert (after.status, after.attempt, after.fence, after.interruptions) == ("QUEUED", 0, 2, 1)
     assert store.status(cancelled.id) == "CANCELLED"
     assert attempt(store, run.id) == ("INTERRUPTED", 1, 1)
+
+
+def test_what_was_interrupted_too_often_fails(store: Store) -> None:
+    """By whoever gives it back, an engine or its supervisor. Fails without MAX_INTERRUPTIONS in `free_stopped`."""
+    worker = store.worker()
+    last, cap, cancelled = (store.running(worker) for _ in range(3))
+    store.set_run(last.id, interruptions=MAX_INTERRUPTIONS - 2)
+    store.set_run(cap.id, interruptions=MAX_INTERRUPTIONS - 1)
+    store.set_run(cancelled.id, interruptions=MAX_INTERRUPTIONS - 1, cancel_requested=1)
+    store.database.transact(lambda conn: rescue.free_stopped(conn, worker, 1))
+    runs_now = [store.get(run.id) for run in (last, cap, cancelled)]
+    assert [run.status for run in runs_now] == ["QUEUED", "FAILED", "CANCELLED"]
+    assert [run.attempt for run in runs_now] == [0, 1, 1]
+    assert [run.interruptions for run in runs_now] == [MAX_INTERRUPTIONS - 1, MAX_INTERRUPTIONS, MAX_INTERRUPTIONS]
+    error = runs_now[1].error
+    assert error is not None
+    assert (error.type, f"of {MAX_INTERRUPTIONS}" in error.message) == ("Interrupted", True)
 
 
 def test_a_silent_worker_is_buried_and_its_runs_are_lost_and_refunded(store: Store) -> None:

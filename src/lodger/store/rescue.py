@@ -18,7 +18,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
-from lodger.model.outcome import MAX_CRASHES, MAX_LOST
+from lodger.model.outcome import MAX_CRASHES, MAX_INTERRUPTIONS, MAX_LOST
 from lodger.store.database import Conn
 from lodger.store.finish import error_text
 from lodger.store.fragments import is_silent, release_unique
@@ -52,7 +52,7 @@ def free_engine(
     runs that are freed now say so. Those that an app's transaction has locked are left: call it again. Call it inside a
     transaction.
     """
-    rows = conn.rows(runs_of_engine, owner=id_in(conn.dialect, worker), engine=engine)
+    rows = _rows_of_engine(conn, worker, engine)
     suspects = [row for row in rows if running is None or id_out(row[0]) in running]
     innocent = [row for row in rows if running is not None and id_out(row[0]) not in running]
     alone = len(suspects) == 1 if alone is None else alone
@@ -62,16 +62,20 @@ def free_engine(
     ]
 
 
+def _rows_of_engine(conn: Conn, worker: str, engine: int) -> list[Any]:
+    return conn.rows(runs_of_engine, owner=id_in(conn.dialect, worker), engine=engine)
+
+
 @statement
 def runs_of_engine(t: Terms) -> str:
     """Lock the runs that an engine held, without waiting for those that somebody else has locked."""
     return f"""
-SELECT id, job, fence, attempt, max_attempts, on_crash, crashes, lost, cancel_requested FROM {t.run}
+SELECT id, job, fence, attempt, max_attempts, on_crash, crashes, lost, interruptions, cancel_requested FROM {t.run}
 WHERE owner = :owner AND engine = :engine ORDER BY id {t.for_update(skip_locked=True)}"""
 
 
 def _free_crashed(conn: Conn, row: Any, exit_text: str, *, alone: bool) -> Freed:
-    key, job, fence, attempt, max_attempts, on_crash, crashes, _, cancel = row
+    key, job, fence, attempt, max_attempts, on_crash, crashes, *_, cancel = row
     crashes += 1 if alone else 0
     blame = f"crash {crashes} of {MAX_CRASHES}" if alone else "together with others; it will run alone"
     message = f"its process died: {exit_text} ({blame})"
@@ -88,7 +92,7 @@ def _free_crashed(conn: Conn, row: Any, exit_text: str, *, alone: bool) -> Freed
 
 def _free_innocent(conn: Conn, row: Any, exit_text: str, *, begun: bool) -> Freed:
     """Queue a run again; unless it had begun, and must not be begun twice or was lost too often to be innocent."""
-    key, job, fence, attempt, _, on_crash, _, lost, cancel = row
+    key, job, fence, attempt, _, on_crash, _, lost, _, cancel = row
     spent = begun and (on_crash == "fail" or lost + 1 >= MAX_LOST)
     status = "CANCELLED" if cancel else "FAILED" if spent else "QUEUED"
     message = f"its engine died of another run before this one was recorded: {exit_text}"
@@ -102,14 +106,16 @@ def free_stopped(conn: Conn, worker: str, engine: int) -> list[Freed]:
 
     Call it inside a transaction.
     """
-    freed: list[Freed] = []
-    for row in conn.rows(runs_of_engine, owner=id_in(conn.dialect, worker), engine=engine):
-        key, job, fence, attempt, *_, cancel = row
-        status = "CANCELLED" if cancel else "QUEUED"
-        message = "its worker stopped before it ended"
-        _write(conn, key, fence, status, "INTERRUPTED", message, attempt, refund=int(not cancel), interrupted=1)
-        freed.append(Freed(id_out(key), job, status))
-    return freed
+    return [_free_interrupted(conn, row) for row in _rows_of_engine(conn, worker, engine)]
+
+
+def _free_interrupted(conn: Conn, row: Any) -> Freed:
+    key, job, fence, attempt, *_, interruptions, cancel = row
+    message = f"its worker stopped before it ended (time {interruptions + 1} of {MAX_INTERRUPTIONS})"
+    status = "CANCELLED" if cancel else "FAILED" if interruptions + 1 >= MAX_INTERRUPTIONS else "QUEUED"
+    refund = int(status == "QUEUED")
+    _write(conn, key, fence, status, "INTERRUPTED", message, attempt, refund=refund, interrupted=1)
+    return Freed(id_out(key), job, status)
 
 
 def free_silent(conn: Conn, worker: str) -> list[Freed] | None:
