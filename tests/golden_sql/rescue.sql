@@ -7,6 +7,9 @@ UPDATE lodger_worker SET dead_at = UTC_TIMESTAMP(6) WHERE id = :id AND dead_at I
 -- bury_silent: sqlite
 UPDATE lodger_worker SET dead_at = (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000) WHERE id = :id AND dead_at IS NULL AND beat_at < (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000) - dead_after_us;
 
+-- engines_of_worker: postgresql, mysql, sqlite
+SELECT DISTINCT engine FROM lodger_run WHERE owner = :owner;
+
 -- free_run: postgresql
 UPDATE lodger_run SET status = :status, owner = NULL, fence = fence + 1,
   ready_queue = CASE WHEN :waits = 1 THEN queue END,

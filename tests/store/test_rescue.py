@@ -131,6 +131,20 @@ def test_what_was_interrupted_too_often_fails(store: Store) -> None:
     assert (error.type, f"of {MAX_INTERRUPTIONS}" in error.message) == ("Interrupted", True)
 
 
+def test_engines_that_nobody_saw_die_lose_their_runs_to_the_living(store: Store) -> None:
+    """Without evidence nobody is blamed. Fails when all engines of the worker count, and without MAX_LOST."""
+    worker, other = store.worker(), store.worker()
+    gone, cap, kept = (store.running(worker, engine=engine, on_crash="fail") for engine in (1, 2, 3))
+    foreign = store.running(other, engine=1)
+    store.set_run(cap.id, lost=MAX_LOST - 1)
+    freed = store.database.transact(lambda conn: rescue.free_vanished(conn, worker, {3}))
+    assert sorted((one.id, one.status) for one in freed) == [(gone.id, "QUEUED"), (cap.id, "FAILED")]
+    assert [store.status(run.id) for run in (kept, foreign)] == ["RUNNING", "RUNNING"]
+    after = store.get(gone.id)
+    assert (after.attempt, after.fence, after.lost, after.crashes) == (0, 2, 1, 0)
+    assert attempt(store, gone.id) == ("LOST", 1, 1)
+
+
 def test_a_silent_worker_is_buried_and_its_runs_are_lost_and_refunded(store: Store) -> None:
     """Without evidence nobody is blamed."""
     worker = store.worker()

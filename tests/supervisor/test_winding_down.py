@@ -14,7 +14,7 @@ import pytest
 from lodger.store import workers
 from lodger.supervisor import burial
 from lodger.supervisor.engines import EngineHandle
-from tests.supervisor.app import patient
+from tests.supervisor.app import alpha, patient
 from tests.supervisor.bench import Bench
 from tests.support.wait import wait_until
 
@@ -50,6 +50,12 @@ def kill(engine: EngineHandle) -> None:
 
 def outcomes(bench: Bench, run: str) -> list[str]:
     return [str(one.outcome) for one in bench.lodger.attempts(run)]
+
+
+def states(bench: Bench) -> list[str]:
+    """What the worker's row says of its engines."""
+    seen = bench.seen()
+    return [one.state for one in seen.engines] if seen is not None else []
 
 
 def is_left(bench: Bench) -> bool:
@@ -146,6 +152,34 @@ def test_a_row_that_no_engine_goes_on_with_is_left(bench: Bench, orders: Callabl
     bench.supervisor.hand_over(orders())
     wait_until(lambda: bench.supervisor.is_over, 10, "the worker to end")
     assert is_left(bench)
+
+
+def test_of_two_engines_left_alone_one_misses_the_other(
+    bench: Bench, flag: Path, orders: Callable[[], dict[str, Any]]
+) -> None:
+    """They share a row, which the living one beats. The last one to end leaves it.
+
+    Fails when the dead one's runs are freed by nobody, and when its end is noticed with the next beat only.
+    """
+    bench.start(engine_runs=1, beat_seconds=20, dead_after_seconds=LATE)
+    bench.wait_ready()
+    (first,) = hold(bench, flag)
+    bench.wait_done(*bench.put(("default", alpha.name)))
+    wait_until(lambda: [one.ready for one in bench.supervisor.engines] == [True, True], 30, "its successor")
+    second = bench.lodger.by_name(patient.name).enqueue(str(flag)).id
+    bench.wait_status("RUNNING", second)
+    replaced, successor = bench.supervisor.engines
+    bench.supervisor.hand_over(orders())
+    wait_until(lambda: bench.supervisor.is_over, 10, "the supervisor to be gone")
+    wait_until(lambda: states(bench) == ["ending"], 10, "the first beat")
+    kill(replaced)
+    wait_until(lambda: bench.status(first) == "QUEUED", 10, "the dead one's run to be freed")
+    assert (outcomes(bench, first), bench.lodger.get_run(first).attempt) == (["LOST"], 0)
+    assert bench.status(second) == "RUNNING"
+    flag.touch()
+    bench.wait_done(second)
+    wait_until(lambda: is_left(bench), 10, "the row to be left")
+    wait_until(lambda: replaced.death() and successor.death(), 10, "both to be gone")
 
 
 @pytest.fixture

@@ -1,9 +1,10 @@
 """Rescue: free the runs of workers and engines that are gone.
 
-Two ways to lose a process, told apart because blame needs evidence:
+Ways to lose a process, told apart because blame needs evidence:
 
     its supervisor saw it die    free_engine    with the exit status in hand: a crash
     the whole worker fell silent free_silent    no evidence: LOST, the attempt is refunded
+    another engine missed it     free_vanished  the same: it was left alone, so nobody saw how it ended
 
 In both the fence moves on, so that a late answer of the old owner changes nothing. An engine that dies while
 it executes one run dies of that run. With several, nobody knows which: all become suspects, keep their
@@ -118,6 +119,26 @@ def _free_interrupted(conn: Conn, row: Any) -> Freed:
     return Freed(id_out(key), job, status)
 
 
+def free_vanished(conn: Conn, worker: str, living: AbstractSet[int]) -> list[Freed]:
+    """Free the runs of those engines of a worker that are not among ``living``: nobody saw how they ended.
+
+    Call it inside a transaction.
+    """
+    owners = conn.rows(engines_of_worker, owner=id_in(conn.dialect, worker))
+    gone = [engine for (engine,) in owners if engine not in living]
+    rows = [row for engine in gone for row in _rows_of_engine(conn, worker, engine)]
+    return [
+        _free_lost(conn, (key, job, fence, attempt, lost, cancel), "engine")
+        for key, job, fence, attempt, _, _, _, lost, _, cancel in rows
+    ]
+
+
+@statement
+def engines_of_worker(t: Terms) -> str:
+    """The engines of a worker that hold runs."""
+    return f"SELECT DISTINCT engine FROM {t.run} WHERE owner = :owner"
+
+
 def free_silent(conn: Conn, worker: str) -> list[Freed] | None:
     """Mark a silent worker dead and free its runs; None when it beat meanwhile or somebody is faster.
 
@@ -179,9 +200,9 @@ def free_ownerless(conn: Conn) -> list[Freed]:
     return [_free_lost(conn, row) for owner in owners for row in conn.rows(runs_of_worker, owner=owner)]
 
 
-def _free_lost(conn: Conn, row: Any) -> Freed:
+def _free_lost(conn: Conn, row: Any, who: str = "worker") -> Freed:
     key, job, fence, attempt, lost, cancel = row
-    message = f"its worker vanished without a word (time {lost + 1} of {MAX_LOST})"
+    message = f"its {who} vanished without a word (time {lost + 1} of {MAX_LOST})"
     status = "CANCELLED" if cancel else "FAILED" if lost + 1 >= MAX_LOST else "QUEUED"
     _write(conn, key, fence, status, "LOST", message, attempt, refund=int(status == "QUEUED"), lost=1)
     return Freed(id_out(key), job, status)

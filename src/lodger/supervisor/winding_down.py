@@ -57,15 +57,16 @@ class WindingDown:
         """Return when the worker has left."""
         self._wishes.hush()
         self._row.next_beat = 0.0  # say at once that we leave in order: others count the time from then
+        self._hand_over()
         while not self._is_over():
             self._keep_the_fence()
-            self._hand_over()
             self._tell_engines()
             self._guarded(self._beat)
             self._hear()
             self._guarded(self._bury_the_dead)
             if not self._wishes.is_drain:  # no hurry, no excuse
                 self._guarded(self._enforce_limits)
+            self._hand_over()
         self._end_late_engines()
         self._burials.end()
         if self._row.id and not self._is_handed_over:
@@ -96,6 +97,8 @@ class WindingDown:
         if orders is None or self._wishes.is_drain or not self._row.id:
             return
         self._guarded(self._bury_the_dead)  # nobody could tell later what they died of
+        left = [(engine.number, engine.pid) for engine in self._engines if engine.ready]
+        orders = {**orders, "engines": left, "confirmed": self._row.confirmed}
         for engine in list(self._engines):
             if not engine.ready:
                 engine.kill()  # it has begun nothing
