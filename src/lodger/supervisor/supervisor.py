@@ -68,6 +68,8 @@ class Supervisor:
         self._thread: threading.Thread | None = None
         self._over = threading.Event()
         self._companions: list[Companion] = []
+        """Those that live."""
+        self._missing_companions: list[Companion] = []
         self.ready = threading.Event()
         self.failure: str | None = None
         """Why it ended by itself: a separate worker that can never work ends with its first engine."""
@@ -89,7 +91,7 @@ class Supervisor:
 
     def carry(self, companion: Companion) -> None:
         """Start and stop this together with the worker. Call it before ``start`` or ``run``."""
-        self._companions.append(companion)
+        self._missing_companions.append(companion)
 
     def yield_pairs(self, pairs: frozenset[Pair]) -> None:
         """Leave these (queue, job) to other workers, from the next turn on. Any thread, also before ``start``."""
@@ -139,8 +141,6 @@ class Supervisor:
         threading.Thread(target=kill_late, args=last_resort, name="lodger-last-resort", daemon=True).start()
         while not self._wishes.is_ending and not self._guarded(self._begin):
             self._wishes.rest(1.0)
-        for companion in self._companions:
-            companion.start()
         while not self._wishes.is_ending:
             self._guarded(self._turn)
         for companion in self._companions:
@@ -190,8 +190,16 @@ class Supervisor:
             self._guarded(self._beat)
         for step in (self._bury_the_dead, self._enforce_limits, self._start_missing, self._tell_yields):
             self._guarded(step)
+        if self._missing_companions:
+            self._guarded(self._start_companions)
         if clock() >= self._next_sweep:
             self._guarded(self._sweep)
+
+    def _start_companions(self) -> None:
+        """A companion that finds no thread to be had is started later; the worker works meanwhile."""
+        while self._missing_companions:
+            self._missing_companions[0].start()
+            self._companions.append(self._missing_companions.pop(0))
 
     def _enforce_limits(self) -> None:
         self._limits.enforce(self._engines)
