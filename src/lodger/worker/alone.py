@@ -53,6 +53,7 @@ class Alone:
         self._beside: dict[int, int] = {}
         """The living engines of the same row, by number: what tells that one has ended."""
         self._confirmed = 0.0
+        self._is_dead = False
         self._over = threading.Event()
         self._dead_after = settings.dead_after_seconds
         self._thread = threading.Thread(target=self._main, name="lodger-alone", daemon=True)
@@ -91,6 +92,8 @@ class Alone:
             if self._misses_others() or now >= next_beat:
                 next_beat = now + self._settings.beat_seconds
                 self._beat()
+            if self._gives_up():
+                break
             if self._has_company():
                 seen = now
             if self._has_no_server() or now - seen > NOBODY_SECONDS:
@@ -136,20 +139,26 @@ class Alone:
             logger.error("an engine beside this one vanished with run %s of %s: now %s", run.id, run.job, run.status)
 
     def _beat(self) -> None:
-        """Beat, for the engines beside us, too. An engine that was declared dead writes nothing more."""
+        """Beat, for the engines beside us, too."""
         state = [{"number": self._number, "pid": os.getpid(), "state": "ending", "active": self._engine.active}]
-        alive: bool | None = None
         try:
             with self._database.connect() as conn:
                 alive = workers.beat(conn, self._worker, jobs=(), engines=state, claimed=False, stopping=True)
+            self._is_dead = not alive
             if alive:
                 self._confirmed = clock()
                 self._free_the_vanished()
         except Exception as error:  # noqa: BLE001 - tried again at the next beat
             logger.warning("beat: %s", error)
-        if alive is False or clock() - self._confirmed > self._dead_after * FENCE_SHARE:
-            logger.error("worker %s was declared dead: its jobs are stopped", self._worker)
+
+    def _gives_up(self) -> bool:
+        """Stop the jobs, which write nothing more, if our runs are others' now or soon will be; return whether so."""
+        if self._is_dead or clock() - self._confirmed > self._dead_after * FENCE_SHARE:
+            why = "was declared dead" if self._is_dead else "could not beat in time"
+            logger.error("worker %s %s: its jobs are stopped", self._worker, why)
             self._engine.abandon()
+            return True
+        return False
 
 
 def _process(pid: int) -> int:
