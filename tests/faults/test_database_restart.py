@@ -123,6 +123,30 @@ def test_lease_runs_out_over_an_engine_that_died_meanwhile(power: Power, desk: D
     desk.wait_status(late, "SUCCEEDED", 30)
 
 
+@pytest.mark.parametrize("engine", ["postgresql", "mariadb"], indirect=True)
+def test_lease_runs_out_while_a_worker_ends(power: Power, desk: Desk) -> None:
+    """Its grace would last for a minute, but others may take the run by then.
+
+    Shown to fail: without the fence in the winding down. SQLite's writers wait instead of failing.
+    """
+    worker = desk.fleet.start(grace_seconds=60)
+    gate = desk.fleet.directory / "gate"
+    run = desk.one(app.patient.call(str(gate)))
+    desk.wait_start(run)
+    worker.terminate()
+    power.off()
+    assert worker.wait(30) == 0, worker.log
+    assert GIVES_UP in worker.log
+    assert not worker.pids()
+    power.on()
+    desk.engine.dispose()
+    gate.touch()
+    desk.fleet.start()
+    desk.wait_status(run, "SUCCEEDED", 30)
+    assert [one.outcome for one in desk.lodger.attempts(run.id)] == ["LOST", "SUCCEEDED"]
+    desk.check()
+
+
 def wait_lease_over(power: Power, desk: Desk, workers: list[Worker]) -> None:
     """Wait until all workers have given up, by their own clocks.
 

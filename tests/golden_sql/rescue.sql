@@ -7,6 +7,9 @@ UPDATE lodger_worker SET dead_at = UTC_TIMESTAMP(6) WHERE id = :id AND dead_at I
 -- bury_silent: sqlite
 UPDATE lodger_worker SET dead_at = (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000) WHERE id = :id AND dead_at IS NULL AND beat_at < (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000) - dead_after_us;
 
+-- engines_of_worker: postgresql, mysql, sqlite
+SELECT DISTINCT engine FROM lodger_run WHERE owner = :owner;
+
 -- free_run: postgresql
 UPDATE lodger_run SET status = :status, owner = NULL, fence = fence + 1,
   ready_queue = CASE WHEN :waits = 1 THEN queue END,
@@ -57,11 +60,11 @@ SELECT DISTINCT r.owner FROM lodger_run AS r WHERE r.owner IS NOT NULL
   AND NOT EXISTS (SELECT 1 FROM lodger_worker AS w WHERE w.id = r.owner AND w.dead_at IS NULL);
 
 -- runs_of_engine: postgresql, mysql
-SELECT id, job, fence, attempt, max_attempts, on_crash, crashes, lost, cancel_requested FROM lodger_run
+SELECT id, job, fence, attempt, max_attempts, on_crash, crashes, lost, interruptions, cancel_requested FROM lodger_run
 WHERE owner = :owner AND engine = :engine ORDER BY id FOR UPDATE SKIP LOCKED;
 
 -- runs_of_engine: sqlite
-SELECT id, job, fence, attempt, max_attempts, on_crash, crashes, lost, cancel_requested FROM lodger_run
+SELECT id, job, fence, attempt, max_attempts, on_crash, crashes, lost, interruptions, cancel_requested FROM lodger_run
 WHERE owner = :owner AND engine = :engine ORDER BY id;
 
 -- runs_of_worker: postgresql, mysql

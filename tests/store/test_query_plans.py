@@ -61,6 +61,7 @@ ALLOWED = {
     "walk": May(read=STEP + FEW),
     "owned_by_engine": May("owner", 2 * BATCH),
     "runs_of_engine": May("owner", 2 * BATCH, sort=True),
+    "engines_of_worker": May("owner", 2 * BATCH, sort=True),
     "runs_of_worker": May("owner", 2 * BATCH, sort=True),
     "bury_worker_of": May("owner primary", 2 * BATCH),
     "ownerless": May("owner", 3 * BATCH, sort=True),

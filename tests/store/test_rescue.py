@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lodger.model.outcome import MAX_CRASHES, MAX_LOST
+from lodger.model.outcome import MAX_CRASHES, MAX_INTERRUPTIONS, MAX_LOST
 from lodger.store import rescue, runs, workers
 from tests.support.store import Store, race
 
@@ -112,6 +112,37 @@ def test_what_a_stopped_engine_still_held_goes_back_with_its_attempt(store: Stor
     assert (after.status, after.attempt, after.fence, after.interruptions) == ("QUEUED", 0, 2, 1)
     assert store.status(cancelled.id) == "CANCELLED"
     assert attempt(store, run.id) == ("INTERRUPTED", 1, 1)
+
+
+def test_what_was_interrupted_too_often_fails(store: Store) -> None:
+    """By whoever gives it back, an engine or its supervisor. Fails without MAX_INTERRUPTIONS in `free_stopped`."""
+    worker = store.worker()
+    last, cap, cancelled = (store.running(worker) for _ in range(3))
+    store.set_run(last.id, interruptions=MAX_INTERRUPTIONS - 2)
+    store.set_run(cap.id, interruptions=MAX_INTERRUPTIONS - 1)
+    store.set_run(cancelled.id, interruptions=MAX_INTERRUPTIONS - 1, cancel_requested=1)
+    store.database.transact(lambda conn: rescue.free_stopped(conn, worker, 1))
+    runs_now = [store.get(run.id) for run in (last, cap, cancelled)]
+    assert [run.status for run in runs_now] == ["QUEUED", "FAILED", "CANCELLED"]
+    assert [run.attempt for run in runs_now] == [0, 1, 1]
+    assert [run.interruptions for run in runs_now] == [MAX_INTERRUPTIONS - 1, MAX_INTERRUPTIONS, MAX_INTERRUPTIONS]
+    error = runs_now[1].error
+    assert error is not None
+    assert (error.type, f"of {MAX_INTERRUPTIONS}" in error.message) == ("Interrupted", True)
+
+
+def test_engines_that_nobody_saw_die_lose_their_runs_to_the_living(store: Store) -> None:
+    """Without evidence nobody is blamed. Fails when all engines of the worker count, and without MAX_LOST."""
+    worker, other = store.worker(), store.worker()
+    gone, cap, kept = (store.running(worker, engine=engine, on_crash="fail") for engine in (1, 2, 3))
+    foreign = store.running(other, engine=1)
+    store.set_run(cap.id, lost=MAX_LOST - 1)
+    freed = store.database.transact(lambda conn: rescue.free_vanished(conn, worker, {3}))
+    assert sorted((one.id, one.status) for one in freed) == [(gone.id, "QUEUED"), (cap.id, "FAILED")]
+    assert [store.status(run.id) for run in (kept, foreign)] == ["RUNNING", "RUNNING"]
+    after = store.get(gone.id)
+    assert (after.attempt, after.fence, after.lost, after.crashes) == (0, 2, 1, 0)
+    assert attempt(store, gone.id) == ("LOST", 1, 1)
 
 
 def test_a_silent_worker_is_buried_and_its_runs_are_lost_and_refunded(store: Store) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from lodger import Retry
 from lodger.model.coverage import is_crash_looping
+from lodger.store import workers
 from tests.supervisor.app import (
     alpha,
     beta,
@@ -109,6 +110,26 @@ def test_its_successor_does_not_wait_for_its_last_run(bench: Bench, flag: str) -
     bench.wait_done(held)
     wait_number(bench, 3)
     assert bench.lodger.get_run(held).attempt == 1
+
+
+@ON_SQLITE
+def test_a_worker_that_starts_anew_replaces_engines_as_before(bench: Bench, flag: str) -> None:
+    """It was declared dead while a replaced engine still had a run, and ended that with all others.
+
+    Fails when an engine that was replaced is waited for though it is not there any more.
+    """
+    bench.start(engine_runs=2)
+    first = bench.wait_ready().id
+    bench.wait_status("RUNNING", put(bench, patient, flag))
+    bench.wait_done(put(bench, alpha), put(bench, alpha))
+    wait_until(lambda: numbers(bench) == [1, 2], 30, "the second engine")
+    with bench.database.connect() as conn:
+        workers.leave(conn, first)
+    wait_number(bench, 3)
+    assert bench.supervisor.worker_id != first
+    Path(flag).touch()
+    bench.wait_done(put(bench, alpha), put(bench, alpha), put(bench, alpha))
+    wait_number(bench, 4)
 
 
 @ON_SQLITE

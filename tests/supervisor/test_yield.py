@@ -62,8 +62,11 @@ def test_a_new_engine_yields_what_its_predecessor_did(bench: Bench) -> None:
 
 
 def test_an_app_that_does_not_start_is_told_as_crash_looping(bench: Bench) -> None:
-    """With its error, and while no engine lives, too. Fails without the engines that wait for their restart."""
-    bench.start("child", app="tests.supervisor.app:missing")
+    """With its error, and while no engine lives, too. Fails without the engines that wait for their restart.
+
+    In a web service: a separate worker that can never work ends.
+    """
+    bench.start(app="tests.supervisor.app:missing")
     seen = wait_until(lambda: (one := bench.seen()) and is_crash_looping(one) and one, 30, "a crash loop")
     assert "missing" in (seen.engines[0].error or "")
     assert not seen.jobs
@@ -72,7 +75,7 @@ def test_an_app_that_does_not_start_is_told_as_crash_looping(bench: Bench) -> No
 def test_leaving_is_told_at_once(bench: Bench, tmp_path: Path) -> None:
     """While it drains, not with the next beat: how long others wait before they take over is counted from then.
 
-    Fails without the beat at the begin of `_drain`.
+    Fails without the beat at the begin of `WindingDown.run`.
     """
     flag = tmp_path / "flag"
     bench.start("separate", beat_seconds=25, dead_after_seconds=60, grace_seconds=30)

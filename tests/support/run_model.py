@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from lodger.errors import RunNotFound, UniqueConflict, WrongStatus
-from lodger.model.outcome import MAX_CRASHES, MAX_LOST, Outcome
+from lodger.model.outcome import MAX_CRASHES, MAX_INTERRUPTIONS, MAX_LOST, Outcome
 from lodger.model.run import ClaimedRun, NewRun
 from lodger.model.unique import Unique
 
@@ -177,8 +177,10 @@ class Model:
         held = self.owned(worker, engine)
         for run in held:
             run.interruptions += 1
-            run.attempt -= not run.cancel_requested
-            self._free(run, "CANCELLED" if run.cancel_requested else "QUEUED")
+            spent = run.interruptions >= MAX_INTERRUPTIONS
+            status = "CANCELLED" if run.cancel_requested else "FAILED" if spent else "QUEUED"
+            run.attempt -= status == "QUEUED"
+            self._free(run, status)
         return _statuses(held)
 
     def free_lost(self, workers: Iterable[str]) -> dict[str, str]:

@@ -136,6 +136,7 @@ class Scene:
 
     def rescue(self, conn: Conn) -> None:
         workers.leave_last(conn, self.worker, 1)  # engine 2 has a run
+        assert rescue.free_vanished(conn, self.worker, {1, 2, 9}) == []  # engine 3 was released
         assert len(rescue.free_stopped(conn, self.worker, 1)) > 1
         assert len(rescue.free_engine(conn, self.worker, 2, "SIGSEGV")) == 1
         assert rescue.silent(conn) == [self.silent]

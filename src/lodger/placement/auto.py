@@ -7,7 +7,7 @@ No process, no clock and no database in here: everything is passed in, the state
 
         try:                       look = store.coverage.look(conn)      # two or three small reads
         except <database's error>: look = None
-        decision = decide(own, look, memory, now)        # now: supervisor.clock(), which goes on while suspended
+        decision = decide(own, look, memory, now)        # now: processes.clock, which goes on while suspended
         memory = decision.memory
         "run"       have a supervisor running, and tell it ``supervisor.yield_pairs(decision.yields)`` each time
                     (it is cheap, and sends a message only when they changed; best before its ``start``, too)

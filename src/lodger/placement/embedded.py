@@ -22,7 +22,7 @@ from contextlib import suppress
 from multiprocessing.connection import wait
 from typing import Final
 
-from lodger.errors import ConfigurationError, LodgerError
+from lodger.errors import ConfigurationError
 from lodger.model.job import Registry
 from lodger.placement.auto import Own
 from lodger.placement.election import Election, glance, stand
@@ -30,13 +30,16 @@ from lodger.placement.governor import Governor
 from lodger.placement.launch import Placement, make_supervisor, open_database
 from lodger.placement.mode import Mode
 from lodger.placement.signals import SignalChain
+from lodger.processes.clock import clock
 from lodger.processes.forking import is_child
 from lodger.scheduler.daemon import Daemon, make_daemon
 from lodger.scheduler.mode import ScheduleMode, carries_daemon
 from lodger.settings import Settings
 from lodger.store import migrations
 from lodger.store.url import parse
-from lodger.supervisor.supervisor import DRAIN_EXTRA_SECONDS, Supervisor, clock
+from lodger.supervisor.supervisor import Supervisor
+from lodger.supervisor.wishes import DRAIN_EXTRA_SECONDS
+from lodger.trouble import Trouble
 from lodger.worker.loading import WHERE
 
 logger: Final = logging.getLogger("lodger.placement")
@@ -79,7 +82,7 @@ class Embedded:
         self._daemon: Daemon | None = None
         self._election: Election | None = None
         self._is_prepared = False
-        self._trouble = ""
+        self._trouble = Trouble(logger, "embedded worker")
         self._ear = self._mouth = -1
         self._thread = threading.Thread(target=self._main, name="lodger-embedded", daemon=True)
 
@@ -145,15 +148,10 @@ class Embedded:
             self._have_daemon()
             seconds = self._governor.turn() if self._governor else ELECTION_SECONDS
         except Exception as error:  # noqa: BLE001 - see above
-            self._say(str(error) if isinstance(error, LodgerError) else f"{type(error).__name__}: {error}")
+            self._trouble.note(error)
             return ELECTION_SECONDS
-        self._trouble = ""
+        self._trouble.end()
         return min(seconds, ELECTION_SECONDS)
-
-    def _say(self, trouble: str) -> None:
-        if trouble != self._trouble:
-            self._trouble = trouble
-            logger.error("embedded worker: %s (trying on)", trouble)
 
     def _prepare(self) -> None:
         """See to it that the tables are there (on SQLite they are made), and that the app's jobs are known."""

@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from lodger.model.coverage import Look
 from lodger.placement.auto import LOOK_SECONDS, Memory, Own, decide
+from lodger.processes.clock import clock
 from lodger.store import coverage
 from lodger.store.database import Database
-from lodger.supervisor.supervisor import Supervisor, clock
+from lodger.supervisor.supervisor import Supervisor
 
 logger: Final = logging.getLogger("lodger.placement")
 
@@ -76,7 +77,10 @@ class Governor:
     def join(self, seconds: float) -> bool:
         """Wait for the workers to leave; return whether they have."""
         until = clock() + seconds
-        return all([worker.join(max(0.0, until - clock())) for worker in self._leaving])  # noqa: C419 - wait for all
+        for worker in self._leaving:
+            worker.join(max(0.0, until - clock()))
+        self._forget_the_ended()
+        return not self._leaving
 
     def _have_worker(self) -> Supervisor:
         if self._worker is None:
@@ -92,6 +96,11 @@ class Governor:
         return self._worker
 
     def _forget_the_ended(self) -> None:
+        """Close what is over, also a worker that nobody has told to end: the next turn has another one."""
+        if self._worker is not None and self._worker.is_over:
+            logger.warning("the worker ended by itself: another one is started")
+            self._leaving.append(self._worker)
+            self._worker = None
         for worker in [one for one in self._leaving if one.is_over]:
             self._leaving.remove(worker)
             worker.close()

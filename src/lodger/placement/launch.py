@@ -16,7 +16,8 @@ from lodger.settings import Settings
 from lodger.store.database import Database
 from lodger.store.sql import Tables
 from lodger.supervisor.engines import EngineHandle, ProcessEngine, ThreadEngine
-from lodger.supervisor.supervisor import Plan, Supervisor
+from lodger.supervisor.plan import Plan
+from lodger.supervisor.supervisor import Supervisor
 from lodger.worker.engine import Engine, Identity
 from lodger.worker.loading import WHERE
 from lodger.worker.size import seats_for

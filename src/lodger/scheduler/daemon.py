@@ -15,25 +15,24 @@ import os
 import random
 import socket
 import threading
-import time
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
-from lodger.errors import LodgerError
 from lodger.model.ids import new_id
 from lodger.model.schedule import ScheduleSpec
+from lodger.processes.clock import clock
 from lodger.scheduler.declarer import Declarer
 from lodger.scheduler.firing import Firing
 from lodger.settings import Settings
 from lodger.store import declarations, fires, migrations, schedulers
 from lodger.store.database import Database
+from lodger.trouble import Trouble
 from lodger.wake.announcer import Announcer
 
 logger: Final = logging.getLogger("lodger.scheduler")
 
 STOP_SECONDS: Final = 5.0
 MAX_BACKOFF_SECONDS: Final = 5.0
-SETTLED_SECONDS: Final = 10.0
 SHORTEST_PAUSE_SECONDS: Final = 0.005
 KEEP_DEAD_SECONDS: Final = 86400.0
 
@@ -59,6 +58,7 @@ class Daemon:
         self._thread: threading.Thread | None = None
         self._next_beat = self._next_sweep = self._next_prune = 0.0
         self._failures = 0
+        self._trouble = Trouble(logger, "schedules")
         self._untroubled_since = self._last_turn = clock()
 
     def start(self) -> None:
@@ -99,14 +99,13 @@ class Daemon:
         if self._failures:
             logger.warning("schedules: working again after %d failed tries", self._failures)
         self._failures = 0
+        self._trouble.end()
         return pause
 
     def _note_trouble(self, error: Exception) -> float:
         self._untroubled_since = clock()
         self._failures += 1
-        if self._failures == 1:
-            text = str(error) if isinstance(error, LodgerError) else f"{type(error).__name__}: {error}"
-            logger.error("schedules: %s (trying on)", text)
+        self._trouble.note(error)
         return min(0.1 * 2.0 ** min(self._failures, 10), MAX_BACKOFF_SECONDS) * random.uniform(0.5, 1)
 
     def _turn(self) -> float:
@@ -209,11 +208,3 @@ def make_daemon(
     without a worker passes its app's, or nobody declares them and they do not fire.
     """
     return Daemon(settings, database, placement, specs)
-
-
-def clock() -> float:
-    """Return seconds that also count while the machine is suspended (CLOCK_BOOTTIME; else monotonic)."""
-    return time.clock_gettime(_CLOCK) if _CLOCK is not None else time.monotonic()
-
-
-_CLOCK: Final[Any] = getattr(time, "CLOCK_BOOTTIME", None)

@@ -1,9 +1,10 @@
 """Rescue: free the runs of workers and engines that are gone.
 
-Two ways to lose a process, told apart because blame needs evidence:
+Ways to lose a process, told apart because blame needs evidence:
 
     its supervisor saw it die    free_engine    with the exit status in hand: a crash
     the whole worker fell silent free_silent    no evidence: LOST, the attempt is refunded
+    another engine missed it     free_vanished  the same: it was left alone, so nobody saw how it ended
 
 In both the fence moves on, so that a late answer of the old owner changes nothing. An engine that dies while
 it executes one run dies of that run. With several, nobody knows which: all become suspects, keep their
@@ -18,7 +19,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
-from lodger.model.outcome import MAX_CRASHES, MAX_LOST
+from lodger.model.outcome import MAX_CRASHES, MAX_INTERRUPTIONS, MAX_LOST
 from lodger.store.database import Conn
 from lodger.store.finish import error_text
 from lodger.store.fragments import is_silent, release_unique
@@ -52,7 +53,7 @@ def free_engine(
     runs that are freed now say so. Those that an app's transaction has locked are left: call it again. Call it inside a
     transaction.
     """
-    rows = conn.rows(runs_of_engine, owner=id_in(conn.dialect, worker), engine=engine)
+    rows = _rows_of_engine(conn, worker, engine)
     suspects = [row for row in rows if running is None or id_out(row[0]) in running]
     innocent = [row for row in rows if running is not None and id_out(row[0]) not in running]
     alone = len(suspects) == 1 if alone is None else alone
@@ -62,16 +63,20 @@ def free_engine(
     ]
 
 
+def _rows_of_engine(conn: Conn, worker: str, engine: int) -> list[Any]:
+    return conn.rows(runs_of_engine, owner=id_in(conn.dialect, worker), engine=engine)
+
+
 @statement
 def runs_of_engine(t: Terms) -> str:
     """Lock the runs that an engine held, without waiting for those that somebody else has locked."""
     return f"""
-SELECT id, job, fence, attempt, max_attempts, on_crash, crashes, lost, cancel_requested FROM {t.run}
+SELECT id, job, fence, attempt, max_attempts, on_crash, crashes, lost, interruptions, cancel_requested FROM {t.run}
 WHERE owner = :owner AND engine = :engine ORDER BY id {t.for_update(skip_locked=True)}"""
 
 
 def _free_crashed(conn: Conn, row: Any, exit_text: str, *, alone: bool) -> Freed:
-    key, job, fence, attempt, max_attempts, on_crash, crashes, _, cancel = row
+    key, job, fence, attempt, max_attempts, on_crash, crashes, *_, cancel = row
     crashes += 1 if alone else 0
     blame = f"crash {crashes} of {MAX_CRASHES}" if alone else "together with others; it will run alone"
     message = f"its process died: {exit_text} ({blame})"
@@ -88,7 +93,7 @@ def _free_crashed(conn: Conn, row: Any, exit_text: str, *, alone: bool) -> Freed
 
 def _free_innocent(conn: Conn, row: Any, exit_text: str, *, begun: bool) -> Freed:
     """Queue a run again; unless it had begun, and must not be begun twice or was lost too often to be innocent."""
-    key, job, fence, attempt, _, on_crash, _, lost, cancel = row
+    key, job, fence, attempt, _, on_crash, _, lost, _, cancel = row
     spent = begun and (on_crash == "fail" or lost + 1 >= MAX_LOST)
     status = "CANCELLED" if cancel else "FAILED" if spent else "QUEUED"
     message = f"its engine died of another run before this one was recorded: {exit_text}"
@@ -102,14 +107,36 @@ def free_stopped(conn: Conn, worker: str, engine: int) -> list[Freed]:
 
     Call it inside a transaction.
     """
-    freed: list[Freed] = []
-    for row in conn.rows(runs_of_engine, owner=id_in(conn.dialect, worker), engine=engine):
-        key, job, fence, attempt, *_, cancel = row
-        status = "CANCELLED" if cancel else "QUEUED"
-        message = "its worker stopped before it ended"
-        _write(conn, key, fence, status, "INTERRUPTED", message, attempt, refund=int(not cancel), interrupted=1)
-        freed.append(Freed(id_out(key), job, status))
-    return freed
+    return [_free_interrupted(conn, row) for row in _rows_of_engine(conn, worker, engine)]
+
+
+def _free_interrupted(conn: Conn, row: Any) -> Freed:
+    key, job, fence, attempt, *_, interruptions, cancel = row
+    message = f"its worker stopped before it ended (time {interruptions + 1} of {MAX_INTERRUPTIONS})"
+    status = "CANCELLED" if cancel else "FAILED" if interruptions + 1 >= MAX_INTERRUPTIONS else "QUEUED"
+    refund = int(status == "QUEUED")
+    _write(conn, key, fence, status, "INTERRUPTED", message, attempt, refund=refund, interrupted=1)
+    return Freed(id_out(key), job, status)
+
+
+def free_vanished(conn: Conn, worker: str, living: AbstractSet[int]) -> list[Freed]:
+    """Free the runs of those engines of a worker that are not among ``living``: nobody saw how they ended.
+
+    Call it inside a transaction.
+    """
+    owners = conn.rows(engines_of_worker, owner=id_in(conn.dialect, worker))
+    gone = [engine for (engine,) in owners if engine not in living]
+    rows = [row for engine in gone for row in _rows_of_engine(conn, worker, engine)]
+    return [
+        _free_lost(conn, (key, job, fence, attempt, lost, cancel), "engine")
+        for key, job, fence, attempt, _, _, _, lost, _, cancel in rows
+    ]
+
+
+@statement
+def engines_of_worker(t: Terms) -> str:
+    """The engines of a worker that hold runs."""
+    return f"SELECT DISTINCT engine FROM {t.run} WHERE owner = :owner"
 
 
 def free_silent(conn: Conn, worker: str) -> list[Freed] | None:
@@ -173,9 +200,9 @@ def free_ownerless(conn: Conn) -> list[Freed]:
     return [_free_lost(conn, row) for owner in owners for row in conn.rows(runs_of_worker, owner=owner)]
 
 
-def _free_lost(conn: Conn, row: Any) -> Freed:
+def _free_lost(conn: Conn, row: Any, who: str = "worker") -> Freed:
     key, job, fence, attempt, lost, cancel = row
-    message = f"its worker vanished without a word (time {lost + 1} of {MAX_LOST})"
+    message = f"its {who} vanished without a word (time {lost + 1} of {MAX_LOST})"
     status = "CANCELLED" if cancel else "FAILED" if lost + 1 >= MAX_LOST else "QUEUED"
     _write(conn, key, fence, status, "LOST", message, attempt, refund=int(status == "QUEUED"), lost=1)
     return Freed(id_out(key), job, status)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from lodger.model.coverage import Pair
+from lodger.processes.clock import clock
 from lodger.processes.ends import exit_text, kill_group, kill_session
 from lodger.processes.spawn import spawn
 from lodger.worker.flight import Manifest, Recorder
 
 ENGINE_MODULE: Final = "lodger.worker"
 STALLED_SECONDS: Final = 15.0
+DEATH_SECONDS: Final = 4.0
+"""How long an engine may take to be gone after it was killed."""
 
 
 class EngineHandle(Protocol):
@@ -72,6 +75,16 @@ class EngineHandle(Protocol):
 
     def describe(self) -> dict[str, Any]:
         """Return its state for the worker's row."""
+
+
+def kill_engines(engines: list[EngineHandle], rest: Callable[[float], None]) -> None:
+    """Kill all of them and wait for their deaths, for a few seconds; the list is empty afterwards."""
+    for engine in engines:
+        engine.kill()
+    deadline = clock() + DEATH_SECONDS
+    while clock() < deadline and any(engine.death() is None for engine in engines):
+        rest(0.02)
+    engines.clear()
 
 
 class ProcessEngine:

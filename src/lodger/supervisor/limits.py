@@ -50,6 +50,7 @@ class Limits:
         if now < self._next_look:
             return
         self._next_look = now + LOOK_SECONDS
+        self._replaced.intersection_update(engine.number for engine in engines)  # a worker that gives up buries none
         if not self._replaced:  # one at a time: a successor needs memory, too
             self._replace_one(engines)
         if self._hard:

@@ -128,8 +128,6 @@ class Orders:
             case "alone":
                 self.is_alone = True
                 self.alone.begin(message)
-            case "abandon":
-                self._engine.abandon()
             case "yield":
                 self._engine.yield_pairs(frozenset((queue, job) for queue, job in message["pairs"]))
         return True

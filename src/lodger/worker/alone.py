@@ -4,6 +4,9 @@ Its supervisor went with the process, so it beats the worker's row itself, and t
 it signals unless they know of it, hence the roll, in which the web processes of the host find it. It does not outlive
 the service: when the server that started the web process has gone, or no web process has been seen for a while, it
 drains, with the usual grace.
+
+Two engines may be left at once, one that was replaced and has a long run, and its successor. They share the row, so one
+that dies would not be missed while the other beats: each looks after the others, and frees their runs.
 """
 
 from __future__ import annotations
@@ -17,8 +20,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from lodger.processes.clock import clock
 from lodger.settings import Settings
-from lodger.store import workers
+from lodger.store import rescue, workers
 from lodger.store.database import Database
 from lodger.wake.directory import DirectoryRefused
 from lodger.worker.engine import Engine
@@ -31,6 +35,7 @@ NOBODY_SECONDS: Final = 15.0
 """How long no web process may be seen: a server with a single one needs this time to start its successor."""
 FENCE_SHARE: Final = 0.9
 ROLE: Final = "left"
+ENDED: Final = -2
 
 
 class Alone:
@@ -45,6 +50,10 @@ class Alone:
         self._number = number
         self._roll: Roll | None = None
         self._server = -1
+        self._beside: dict[int, int] = {}
+        """The living engines of the same row, by number: what tells that one has ended."""
+        self._confirmed = 0.0
+        self._is_dead = False
         self._over = threading.Event()
         self._dead_after = settings.dead_after_seconds
         self._thread = threading.Thread(target=self._main, name="lodger-alone", daemon=True)
@@ -55,6 +64,10 @@ class Alone:
         self._engine.retire()
         self._roll = Roll(Path(orders["directory"]), orders["key"]) if orders.get("key") else None
         self._server = _process(orders["server"])
+        self._confirmed = orders["confirmed"]
+        for number, pid in orders["engines"]:
+            if number != self._number:
+                self._beside[number] = _process(pid)
         self._thread.start()
 
     def end(self) -> None:
@@ -64,6 +77,7 @@ class Alone:
         self._over.set()
         self._thread.join(LOOK_SECONDS * 4)
         try:
+            self._free_the_vanished()
             with self._database.connect() as conn:
                 workers.leave_last(conn, self._worker, self._number)
         except Exception as error:  # noqa: BLE001 - its row falls silent, and has no runs
@@ -71,13 +85,15 @@ class Alone:
 
     def _main(self) -> None:
         self._enter_roll()
-        confirmed = seen = time.monotonic()
+        seen = time.monotonic()
         next_beat = 0.0
         while not self._over.wait(LOOK_SECONDS):
             now = time.monotonic()
-            if now >= next_beat:
+            if self._misses_others() or now >= next_beat:
                 next_beat = now + self._settings.beat_seconds
-                confirmed = self._beat(confirmed)
+                self._beat()
+            if self._gives_up():
+                break
             if self._has_company():
                 seen = now
             if self._has_no_server() or now - seen > NOBODY_SECONDS:
@@ -105,28 +121,55 @@ class Alone:
             self._roll = None
 
     def _has_no_server(self) -> bool:
-        return self._server >= 0 and bool(select.select([self._server], [], [], 0)[0])
+        return _has_ended(self._server)
 
-    def _beat(self, confirmed: float) -> float:
-        """Beat; return when the row was last confirmed. An engine that was declared dead writes nothing more."""
+    def _misses_others(self) -> bool:
+        """Whether engines that were left with us have ended since we looked last."""
+        ended = [number for number, process in self._beside.items() if _has_ended(process)]
+        for number in ended:
+            process = self._beside.pop(number)
+            if process != ENDED:
+                os.close(process)
+        return bool(ended)
+
+    def _free_the_vanished(self) -> None:
+        """Free what engines of our row hold that are not there any more; nobody else would while we beat."""
+        living = {self._number, *self._beside}
+        for run in self._database.transact(lambda conn: rescue.free_vanished(conn, self._worker, living)):
+            logger.error("an engine beside this one vanished with run %s of %s: now %s", run.id, run.job, run.status)
+
+    def _beat(self) -> None:
+        """Beat, for the engines beside us, too."""
         state = [{"number": self._number, "pid": os.getpid(), "state": "ending", "active": self._engine.active}]
-        alive: bool | None = None
         try:
             with self._database.connect() as conn:
                 alive = workers.beat(conn, self._worker, jobs=(), engines=state, claimed=False, stopping=True)
+            self._is_dead = not alive
+            if alive:
+                self._confirmed = clock()
+                self._free_the_vanished()
         except Exception as error:  # noqa: BLE001 - tried again at the next beat
             logger.warning("beat: %s", error)
-        if alive:
-            return time.monotonic()
-        if alive is False or time.monotonic() - confirmed > self._dead_after * FENCE_SHARE:
-            logger.error("worker %s was declared dead: its jobs are stopped", self._worker)
+
+    def _gives_up(self) -> bool:
+        """Stop the jobs, which write nothing more, if our runs are others' now or soon will be; return whether so."""
+        if self._is_dead or clock() - self._confirmed > self._dead_after * FENCE_SHARE:
+            why = "was declared dead" if self._is_dead else "could not beat in time"
+            logger.error("worker %s %s: its jobs are stopped", self._worker, why)
             self._engine.abandon()
-        return confirmed
+            return True
+        return False
 
 
 def _process(pid: int) -> int:
-    """Return a descriptor that becomes readable when the process ends; -1 where there is none to watch."""
+    """Return a descriptor that becomes readable when the process ends; -1 where none can be had, ENDED if it has."""
     try:
         return os.pidfd_open(pid)
+    except ProcessLookupError:
+        return ENDED
     except (AttributeError, OSError):
         return -1
+
+
+def _has_ended(process: int) -> bool:
+    return process == ENDED or (process >= 0 and bool(select.select([process], [], [], 0)[0]))

@@ -1,0 +1,117 @@
+"""What an elected web process has: a worker, whatever became of the one before, and no more files than it needs."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lodger import Lodger
+from lodger import settings as settings_module
+from lodger.placement.governor import Governor
+from lodger.placement.launch import make_supervisor
+from lodger.store import workers
+from lodger.store.database import Database
+from lodger.supervisor.supervisor import Supervisor
+from tests.supervisor.bench import QUICK, RUDE
+from tests.support.wait import wait_until
+
+APP = "tests.supervisor.app:lodger"
+ROUNDS = 3
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+
+class Reluctant:
+    """A companion that finds no thread to be had at first."""
+
+    def __init__(self, tries: int) -> None:
+        self.tries = tries
+        self.said: list[str] = []
+
+    def start(self) -> None:
+        if self.tries:
+            self.tries -= 1
+            raise RuntimeError("can't start new thread")
+        self.said.append("start")
+
+    def request_stop(self) -> None:
+        self.said.append("request_stop")
+
+    def stop(self) -> None:
+        self.said.append("stop")
+
+
+@pytest.fixture
+def runtime_dir(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where locks and sockets are; pytest's own paths are too long for a socket."""
+    with tempfile.TemporaryDirectory(prefix="lodger-") as directory:
+        monkeypatch.setenv("LODGER_RUNTIME_DIR", directory)
+        yield Path(directory)
+
+
+@pytest.fixture
+def make_worker(database_url: str, runtime_dir: Path) -> Callable[[], Supervisor]:
+    settings = settings_module.read({"app": APP, **QUICK, **RUDE})
+    return lambda: make_supervisor("child", settings, database_url)
+
+
+@pytest.fixture
+def governor(make_worker: Callable[[], Supervisor], database_url: str) -> Iterator[Governor]:
+    database = Database(database_url)
+    made = Governor(make_worker, None, database)
+    yield made
+    made.drain()
+    assert made.join(20)
+    database.dispose()
+
+
+def test_a_worker_that_ended_by_itself_is_followed_by_another(governor: Governor) -> None:
+    """Whatever it ended of: the process still holds the carrier's lock. Fails when what is over is kept."""
+    governor.turn()
+    worker = governor._worker
+    assert worker is not None
+    assert worker.ready.wait(30)
+    worker.stop()
+    governor.turn()
+    assert governor._worker not in {None, worker}
+    wait_until(lambda: governor.worker_id, 30, "another worker's row")
+
+
+def test_no_files_are_left_of_an_embedded_worker(
+    database_url: str, runtime_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Round for round. Fails when nobody closes the last supervisor of an embedded worker."""
+    monkeypatch.setenv("EMBEDDED_JOB_WORKER", "child")
+    monkeypatch.setenv("LODGER_EMBED_IN_TESTS", "true")
+    lodger = Lodger(app=APP, url=database_url)
+    lodger.migrate()
+    counts = []
+    for _ in range(ROUNDS):
+        with lodger.embedded():
+            wait_until(lambda: live_workers(lodger), 30, "the worker's row")
+        counts.append(len(list(Path("/proc/self/fd").iterdir())))
+    lodger.close()
+    assert counts == [counts[0]] * ROUNDS
+
+
+def live_workers(lodger: Lodger) -> int:
+    with lodger.database.connect() as conn:
+        return len(workers.listing(conn))
+
+
+def test_a_companion_that_cannot_start_does_not_end_its_worker(make_worker: Callable[[], Supervisor]) -> None:
+    """It is tried again, and only what was started is stopped. Fails when its error ends the supervisor."""
+    worker = make_worker()
+    late, never = Reluctant(2), Reluctant(1000)
+    worker.carry(late)
+    worker.carry(never)
+    worker.start()
+    assert worker.ready.wait(30)
+    wait_until(lambda: late.said, 30, "the companion to be started")
+    worker.stop()
+    assert worker.is_over
+    assert (late.said, never.said) == (["start", "request_stop", "stop"], [])
+    worker.close()
