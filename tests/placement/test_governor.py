@@ -10,6 +10,8 @@ import pytest
 
 from lodger import Lodger
 from lodger import settings as settings_module
+from lodger.placement import governor as governor_module
+from lodger.placement.auto import Own
 from lodger.placement.governor import Governor
 from lodger.placement.launch import make_supervisor
 from lodger.store import workers
@@ -78,6 +80,21 @@ def test_a_worker_that_ended_by_itself_is_followed_by_another(governor: Governor
     governor.turn()
     assert governor._worker not in {None, worker}
     wait_until(lambda: governor.worker_id, 30, "another worker's row")
+
+
+def test_it_has_a_worker_though_no_look_ever_works(
+    make_worker: Callable[[], Supervisor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In mode auto: nobody can say that another one serves. Fails when it waits for a look for ever."""
+    database = Database(f"sqlite:///{tmp_path}/without-tables.db")
+    governor = Governor(make_worker, Own(environment="default", jobs={}), database)
+    governor.turn()
+    assert governor._worker is None
+    monkeypatch.setattr(governor_module, "BLIND_SECONDS", 0)
+    wait_until(lambda: governor.turn() and governor.worker_id, 30, "its row")
+    governor.drain()
+    assert governor.join(20)
+    database.dispose()
 
 
 def test_no_files_are_left_of_an_embedded_worker(

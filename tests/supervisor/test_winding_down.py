@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from lodger.processes.table import processes
 from lodger.store import workers
 from lodger.supervisor import burial
 from lodger.supervisor.engines import EngineHandle
@@ -46,6 +48,12 @@ def active(bench: Bench) -> int:
 def kill(engine: EngineHandle) -> None:
     assert engine.pid is not None
     os.kill(engine.pid, signal.SIGKILL)
+
+
+def has_ended(pid: int) -> bool:
+    """Whether it is dead, though nobody may have asked how it ended."""
+    process = processes().get(pid)
+    return process is None or process.is_zombie
 
 
 def outcomes(bench: Bench, run: str) -> list[str]:
@@ -85,6 +93,37 @@ def test_runs_are_given_up_when_no_beat_is_confirmed(
     wait_until(lambda: engine.death() is not None, 10, "the engine to be ended")
     wait_until(lambda: bench.supervisor.is_over, 10, "the worker to leave")
     assert (bench.status(held), outcomes(bench, held)) == ("QUEUED", ["INTERRUPTED"])
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("way", ["", "retire"])
+def test_runs_are_given_up_though_the_supervisor_hangs_in_a_beat(
+    bench: Bench, flag: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """A database that neither answers nor refuses, for a minute. Nobody is blamed.
+
+    Fails without the look of the last resort, and (CRASHED) without the one at the fence after the beat.
+    """
+    bench.start(grace_seconds=60)
+    bench.wait_ready()
+    (held,) = hold(bench, flag)
+    (engine,) = bench.supervisor.engines
+    assert engine.pid is not None
+    answer = threading.Event()
+
+    def hang(*_: Any, **__: Any) -> bool:
+        answer.wait()
+        raise OSError("no answer")
+
+    with monkeypatch.context() as network:
+        network.setattr(workers, "beat", hang)
+        if way:
+            bench.supervisor.retire()
+        wait_until(lambda: has_ended(engine.pid), 10, "the engine to be ended")
+        answer.set()
+        flag.touch()
+    wait_until(lambda: outcomes(bench, held), 20, "somebody to free the run")
+    assert outcomes(bench, held)[0] in {"INTERRUPTED", "LOST"}
 
 
 def test_a_retiring_worker_keeps_its_runs_while_it_beats(bench: Bench, flag: Path) -> None:

@@ -12,8 +12,11 @@ from lodger.processes.clock import clock
 from lodger.store import coverage
 from lodger.store.database import Database
 from lodger.supervisor.supervisor import Supervisor
+from lodger.trouble import Trouble
 
 logger: Final = logging.getLogger("lodger.placement")
+
+BLIND_SECONDS: Final = 30.0
 
 
 class Governor:
@@ -25,6 +28,9 @@ class Governor:
         self._own = own
         self._database = database
         self._memory = Memory()
+        self._since = clock()
+        self._look_at = 0.0
+        self._trouble = Trouble(logger, "who else works")
         self._worker: Supervisor | None = None
         self._leaving: list[Supervisor] = []
 
@@ -45,15 +51,25 @@ class Governor:
         if self._own is None:
             self._have_worker()
             return LOOK_SECONDS
-        decision = decide(self._own, self._look(), self._memory, clock())
+        if clock() >= self._look_at:
+            self._decide(self._own)
+        return max(0.0, self._look_at - clock())
+
+    def _decide(self, own: Own) -> None:
+        """Look who else lives, and run or stand by."""
+        decision = decide(own, self._look(), self._memory, clock())
         self._memory = decision.memory
+        self._look_at = clock() + decision.look_again_seconds
         if decision.changed:
             logger.info("%s", decision.text)
-        if decision.action == "run":
+        if decision.action == "run" or self._is_blind():
             self._have_worker().yield_pairs(decision.yields)
         elif decision.action == "stand_by":
             self.retire()
-        return decision.look_again_seconds
+
+    def _is_blind(self) -> bool:
+        """Whether no look has ever worked, for so long that waiting for one may be waiting for ever."""
+        return self._memory.action is None and clock() - self._since > BLIND_SECONDS
 
     def retire(self) -> None:
         """Claim nothing more; what runs goes on to its end."""
@@ -108,7 +124,9 @@ class Governor:
     def _look(self) -> Look | None:
         try:
             with self._database.connect() as conn:
-                return coverage.look(conn)
-        except Exception as error:  # noqa: BLE001 - the database is away, or has no tables yet: the worker will say so
-            logger.debug("look: %s", error)
+                seen = coverage.look(conn)
+        except Exception as error:  # noqa: BLE001 - no look, no change
+            self._trouble.note(error)
             return None
+        self._trouble.end()
+        return seen

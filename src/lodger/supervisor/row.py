@@ -14,6 +14,8 @@ from lodger.supervisor.plan import Plan
 
 FENCE_SHARE: Final = 0.9
 """Share of ``dead_after`` without a confirmed beat after which a worker gives its runs up by its own clock."""
+LAST_SHARE: Final = 0.95
+"""The share after which its engines are ended for it, if it hangs in that very beat."""
 
 
 class Row:
@@ -24,7 +26,7 @@ class Row:
         self.id = ""
         """Empty while there is none."""
         self.confirmed = 0.0
-        """When the database last said that the worker lives, by ``clock``."""
+        """When the database was last asked and said that the worker lives, by ``clock``."""
         self.next_beat = 0.0
         self._plan = plan
 
@@ -41,9 +43,10 @@ class Row:
             queues=plan.settings.queues,
             dead_after_seconds=plan.dead_after_seconds,
         )
+        asked = clock()
         plan.database.transact(lambda conn: workers.register(conn, new))
+        self.confirmed = asked  # first: who reads both must not take the old one for the new row's
         self.id = worker
-        self.confirmed = clock()
         self.next_beat = clock() + plan.settings.beat_seconds
 
     def give_up(self) -> None:
@@ -54,17 +57,26 @@ class Row:
         self, engines: list[dict[str, Any]], *, jobs: Sequence[str] = (), claimed: bool = False, stopping: bool
     ) -> bool:
         """Say that the worker lives; False when it was declared dead."""
-        self.next_beat = clock() + self._plan.settings.beat_seconds
+        asked = clock()  # the row's silence is counted from some moment between this and the answer
+        self.next_beat = asked + self._plan.settings.beat_seconds
         with self._plan.database.connect() as conn:
             alive = workers.beat(conn, self.id, jobs=tuple(jobs), engines=engines, claimed=claimed, stopping=stopping)
         if alive:
-            self.confirmed = clock()
+            self.confirmed = asked
         return alive
 
     @property
     def is_overdue(self) -> bool:
         """Whether no beat was confirmed for so long that others may soon take the runs for theirs."""
-        return clock() - self.confirmed > self._plan.dead_after_seconds * FENCE_SHARE
+        return self._is_silent_for(FENCE_SHARE)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it is overdue and nothing has come of that: the supervisor itself waits for the database."""
+        return bool(self.id) and self._is_silent_for(LAST_SHARE)
+
+    def _is_silent_for(self, share: float) -> bool:
+        return clock() - self.confirmed > self._plan.dead_after_seconds * share
 
     def leave(self) -> None:
         """Say that the worker is gone in order."""

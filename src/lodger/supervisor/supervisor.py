@@ -137,7 +137,7 @@ class Supervisor:
             self._over.set()
 
     def _run(self) -> None:
-        last_resort = (self._over, self._wishes, self._engines)
+        last_resort = (self._over, self._wishes, self._row, self._engines)
         threading.Thread(target=kill_late, args=last_resort, name="lodger-last-resort", daemon=True).start()
         while not self._wishes.is_ending and not self._guarded(self._begin):
             self._wishes.rest(1.0)
@@ -184,16 +184,20 @@ class Supervisor:
             if ready in connections:
                 connections[ready].hear()
         # What fails below fails alone: it must keep us neither from beating nor from giving up in time.
-        if self._row.is_overdue:
-            self._give_up("no beat was confirmed in time")
+        self._keep_the_fence()
         if clock() >= self._row.next_beat:
             self._guarded(self._beat)
+            self._keep_the_fence()  # if it hung, the last resort may have killed engines: that is no crash
         for step in (self._bury_the_dead, self._enforce_limits, self._start_missing, self._tell_yields):
             self._guarded(step)
         if self._missing_companions:
             self._guarded(self._start_companions)
         if clock() >= self._next_sweep:
             self._guarded(self._sweep)
+
+    def _keep_the_fence(self) -> None:
+        if self._row.is_overdue:
+            self._give_up("no beat was confirmed in time")
 
     def _start_companions(self) -> None:
         """A companion that finds no thread to be had is started later; the worker works meanwhile."""

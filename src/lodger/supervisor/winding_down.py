@@ -63,6 +63,7 @@ class WindingDown:
             self._tell_engines()
             self._guarded(self._beat)
             self._hear()
+            self._keep_the_fence()  # what the last resort has killed meanwhile is no crash
             self._guarded(self._bury_the_dead)
             if not self._wishes.is_drain:  # no hurry, no excuse
                 self._guarded(self._enforce_limits)
@@ -159,10 +160,12 @@ class WindingDown:
             self._stopped(engine)
 
 
-def kill_late(over: threading.Event, wishes: Wishes, engines: list[EngineHandle]) -> None:
-    """Kill engines for the supervisor when it can't: an engine that is stuck may hold the lock it waits for."""
+def kill_late(over: threading.Event, wishes: Wishes, row: Row, engines: list[EngineHandle]) -> None:
+    """Kill engines for the supervisor when it can't: it waits for a lock that a stuck one holds, or for an answer."""
     while not over.wait(LAST_RESORT_SECONDS):
-        if wishes.stop_at is not None and clock() > wishes.stop_at + LAST_RESORT_SECONDS:
+        is_late = wishes.stop_at is not None and clock() > wishes.stop_at + LAST_RESORT_SECONDS
+        if is_late or row.is_lost:
             for engine in list(engines):
                 engine.kill()
+        if is_late:
             return
