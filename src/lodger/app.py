@@ -289,11 +289,10 @@ class Lodger(Declaring, Scheduling):
 
     def _declarer(self) -> WebDeclarer | None:
         """Begin to write the schedules of this web process, so that they are seen though no worker ever starts."""
-        from lodger.placement.mode import may_embed, read_mode
+        from lodger.placement.mode import may_embed
 
-        # A child imports everything and declares it; a web process that has one is spared that memory.
-        imports = self._imports and read_mode(os.environ) != "child"
-        if not self.url or not may_embed(self.settings) or not (imports or self.registry.schedules):
+        asks = self._must_ask()
+        if not self.url or not may_embed(self.settings) or not (asks or self.registry.schedules):
             return None
         from lodger.scheduler.declarer import WebDeclarer
         from lodger.store.database import Database
@@ -301,9 +300,9 @@ class Lodger(Declaring, Scheduling):
         orphans = self._orphans
 
         def declared() -> list[ScheduleSpec]:
-            if imports:
-                self.import_jobs()
-            schedules = list(self.registry.schedules.values())
+            from lodger.worker.declared import declared_by
+
+            schedules = declared_by(self.settings.app) if asks else list(self.registry.schedules.values())
             if schedules and orphans is not None:  # a service that only has schedules enqueues nothing itself
                 orphans.mind_schedules()
             return schedules
@@ -312,8 +311,19 @@ class Lodger(Declaring, Scheduling):
         declarer.start()
         return declarer
 
+    def _must_ask(self) -> bool:
+        """Whether schedules may be declared in modules that no part of this web service imports: it has no worker.
+
+        They are imported in another process: this one may be about to fork, and to import nothing but what it serves.
+        """
+        from lodger.placement.mode import read_mode
+        from lodger.scheduler.mode import read_schedule_mode
+
+        carries_none = read_mode(os.environ) == "off" and read_schedule_mode(os.environ) != "on"
+        return carries_none and bool(self._imports and self.settings.app)
+
     def _lay_tables(self) -> None:
-        """Make the tables, as a worker would: it may come later, or never."""
+        """Make the tables in a file of SQLite's, as a worker would: it may come later, or never."""
         try:
             self.migrate()
         except Exception as error:  # noqa: BLE001 - the site goes on; an enqueue will say what is wrong
@@ -328,7 +338,7 @@ class Lodger(Declaring, Scheduling):
         mode, schedules = read_mode(os.environ), read_schedule_mode(os.environ)
         if mode == "off" and may_embed(self.settings):
             url = parse(self.url)  # what is enqueued needs a database, too: say so now, not with the first request
-            if self.settings.migrate or url.dialect == "sqlite":
+            if url.dialect == "sqlite":
                 self._lay_tables()
         if not may_embed(self.settings) or (mode == "off" and schedules != "on"):
             logger.info("role=web placement=none pid=%d: no embedded worker in this process", os.getpid())

@@ -100,7 +100,7 @@ def test_an_import_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch
     """Red, for ever, without the limit."""
     monkeypatch.setattr(declared, "IMPORT_SECONDS", 1.0)
     with pytest.raises(declared.NotDeclared, match="its import has not ended in 1 s"):
-        declared.declared_by("tests.worker.hanging:lodger", sys.path)
+        declared.declared_by("tests.worker.hanging:lodger")
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)  # of importance are processes, not databases

@@ -97,13 +97,15 @@ def test_runs_are_given_up_when_no_beat_is_confirmed(
 
 @ON_SQLITE
 @pytest.mark.parametrize("way", ["", "retire"])
+@pytest.mark.parametrize("answers", [False, True], ids=["refused", "answered"])
 def test_runs_are_given_up_though_the_supervisor_hangs_in_a_beat(
-    bench: Bench, flag: Path, monkeypatch: pytest.MonkeyPatch, way: str
+    bench: Bench, flag: Path, monkeypatch: pytest.MonkeyPatch, answers: bool, way: str
 ) -> None:
-    """A database that neither answers nor refuses, for a minute. Nobody is blamed.
+    """A database that neither answers nor refuses, for a minute. Nobody is blamed, also when it answers at last.
 
-    Fails without the look of the last resort, and (CRASHED) without the one at the fence after the beat.
+    Fails without the look of the last resort, and (CRASHED) when a death is not taken for its work.
     """
+    beat = workers.beat
     bench.start(grace_seconds=60)
     bench.wait_ready()
     (held,) = hold(bench, flag)
@@ -111,9 +113,11 @@ def test_runs_are_given_up_though_the_supervisor_hangs_in_a_beat(
     assert engine.pid is not None
     answer = threading.Event()
 
-    def hang(*_: Any, **__: Any) -> bool:
+    def hang(*args: Any, **options: Any) -> bool:
         answer.wait()
-        raise OSError("no answer")
+        if not answers:
+            raise OSError("no answer")
+        return beat(*args, **options)
 
     with monkeypatch.context() as network:
         network.setattr(workers, "beat", hang)

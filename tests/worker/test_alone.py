@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 from pathlib import Path
 from typing import Any, cast
@@ -40,3 +41,17 @@ def test_it_gives_its_runs_up_in_time_not_with_a_beat(tmp_path: Path) -> None:
     assert engine.is_abandoned.wait(15)
     alone.end()
     away.dispose()
+
+
+def test_it_gives_its_runs_up_though_a_beat_hangs() -> None:
+    """A database that takes connections and says nothing. Fails when who beats looks at the time, too."""
+    engine = Idle()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        database = Database(f"postgresql://nobody@127.0.0.1:{silent.getsockname()[1]}/app")
+        settings = Settings(app="x:y", beat_seconds=1, dead_after_seconds=5)
+        alone = Alone(cast("Engine", engine), settings, database, "00000000-0000-7000-8000-000000000000", 1)
+        orders: dict[str, Any] = {"directory": "", "key": "", "server": os.getpid(), "engines": []}
+        alone.begin({**orders, "confirmed": clock() - 2})
+        assert engine.is_abandoned.wait(6)  # a connect is given up after ten seconds
+    alone.end()
+    database.dispose()

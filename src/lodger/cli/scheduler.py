@@ -6,22 +6,17 @@ import argparse
 import logging
 import os
 import signal
-import sys
-import threading
-from pathlib import Path
 from typing import Any, Final
 
 from lodger import settings as settings_module
 from lodger.client.orphans import OrphanWatch
-from lodger.scheduler.daemon import Daemon, make_daemon
+from lodger.scheduler.daemon import make_daemon
 from lodger.store.database import Database
 from lodger.store.sql import Tables
 from lodger.store.url import parse
-from lodger.worker.declared import NotDeclared, declared_by
+from lodger.worker.declared import Inquiry
 
 logger: Final = logging.getLogger("lodger.scheduler")
-
-AGAIN_SECONDS: Final = 60.0
 
 
 def add(commands: Any) -> None:
@@ -46,11 +41,11 @@ def run(options: argparse.Namespace) -> int:
     daemon.start()
     orphans = OrphanWatch(database, settings)  # of the runs that it creates
     orphans.mind_schedules()
-    over = threading.Event()
+    inquiry = Inquiry(settings.app, daemon.declare)
     if settings.app:
-        threading.Thread(target=_declare, args=(daemon, settings.app, over), name="lodger-declare", daemon=True).start()
+        inquiry.start()
     os.read(stopping, 1)
-    over.set()
+    inquiry.stop()
     orphans.close()
     daemon.stop()
     database.dispose()
@@ -67,17 +62,3 @@ def _on_signals() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, tell)
     return readable
-
-
-def _declare(daemon: Daemon, app: str, over: threading.Event) -> None:
-    """Find out what the app declares. If it can't be imported the daemon goes on with what others declare."""
-    path = [entry or str(Path.cwd()) for entry in sys.path]
-    while not over.is_set():
-        try:
-            daemon.declare(declared_by(app, path))
-        except Exception as error:  # noqa: BLE001 - nor may any other trouble end the trying
-            text = str(error) if isinstance(error, NotDeclared) else f"{type(error).__name__}: {error}"
-            logger.error("%s (tried again in %.0f s)", text, AGAIN_SECONDS)  # noqa: TRY400 - not our traceback
-            over.wait(AGAIN_SECONDS)
-        else:
-            return

@@ -40,6 +40,7 @@ from lodger.store.url import parse
 from lodger.supervisor.supervisor import Supervisor
 from lodger.supervisor.wishes import DRAIN_EXTRA_SECONDS
 from lodger.trouble import Trouble
+from lodger.worker.declared import Inquiry
 from lodger.worker.loading import WHERE
 
 logger: Final = logging.getLogger("lodger.placement")
@@ -80,6 +81,7 @@ class Embedded:
         self._database = open_database(self._url, settings, pool_size=1)
         self._governor: Governor | None = None
         self._daemon: Daemon | None = None
+        self._inquiry: Inquiry | None = None
         self._election: Election | None = None
         self._is_prepared = False
         self._trouble = Trouble(logger, "embedded worker")
@@ -160,7 +162,7 @@ class Embedded:
         if self._settings.migrate or self._database.dialect == "sqlite":
             migrations.migrate(self._database)
         migrations.check(self._database)
-        if self._mode in {"auto", "thread"} or self._schedules == "on":  # a child imports them itself
+        if self._mode in {"auto", "thread"}:
             self._import_jobs()
         if self._mode != "off":
             own = self._own() if self._mode == "auto" else None
@@ -201,6 +203,9 @@ class Embedded:
             daemon = self._make_daemon()
             daemon.start()
             self._daemon = daemon
+            if self._mode in {"off", "child"} and self._settings.app:  # else everything is imported here
+                self._inquiry = Inquiry(self._settings.app, daemon.declare)
+                self._inquiry.start()
 
     def _make_daemon(self) -> Daemon:
         database = open_database(self._url, self._settings, pool_size=2)
@@ -212,6 +217,8 @@ class Embedded:
     def _end(self, told: bytes) -> None:
         assert self._election is not None
         self._election.say_stopping()
+        if self._inquiry is not None:
+            self._inquiry.stop()
         if self._daemon is not None:
             self._daemon.request_stop()
         if self._governor is not None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from lodger.errors import ConfigurationError
@@ -19,7 +17,7 @@ from lodger.supervisor.engines import EngineHandle, ProcessEngine, ThreadEngine
 from lodger.supervisor.plan import Plan
 from lodger.supervisor.supervisor import Supervisor
 from lodger.worker.engine import Engine, Identity
-from lodger.worker.loading import WHERE
+from lodger.worker.loading import WHERE, import_path
 from lodger.worker.size import seats_for
 
 Placement: TypeAlias = Literal["child", "thread", "separate"]
@@ -88,7 +86,7 @@ def child_message(settings: Settings, url: str, placement: Placement) -> dict[st
     """Return what every process of the worker is told first. The URL travels here, not on a command line."""
     return {
         "app": settings.app,
-        "path": [entry or str(Path.cwd()) for entry in sys.path],
+        "path": import_path(),
         "url": url,
         "tables": {"prefix": settings.prefix, "schema": settings.schema or None},
         "priority": settings.job_priority if is_embedded(placement) else "normal",

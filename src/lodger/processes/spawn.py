@@ -16,13 +16,11 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any, Final
 
 PR_SET_PDEATHSIG: Final = 1
 INSIDE_WORKER: Final = "LODGER_INSIDE_WORKER"
 """Set in every process of a worker: an app that is imported there must not start a worker of its own."""
-PROC: Final = Path("/proc")
 
 # Between the fork and the exec of a Popen, a job that forks in another thread would copy its pipes, and the Popen
 # would wait for the end of the job's child.

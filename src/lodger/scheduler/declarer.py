@@ -79,6 +79,8 @@ class WebDeclarer:
 
     def _write(self, specs: Sequence[ScheduleSpec]) -> str:
         """Return what was in the way to the last; nothing when it is done, or nobody waits for it any more."""
+        if not specs:
+            return ""
         declare = Declarer(self._database, lambda: specs, lambda: None)
         obstacle = ""
         for pause in WEB_PAUSES:

@@ -15,6 +15,7 @@ from lodger.supervisor.plan import Plan
 FENCE_SHARE: Final = 0.9
 """Share of ``dead_after`` without a confirmed beat after which a worker gives its runs up by its own clock."""
 LAST_SHARE: Final = 0.95
+LOOK_SHARE: Final = 0.02
 """The share after which its engines are ended for it, if it hangs in that very beat."""
 
 
@@ -28,6 +29,8 @@ class Row:
         self.confirmed = 0.0
         """When the database was last asked and said that the worker lives, by ``clock``."""
         self.next_beat = 0.0
+        self.is_forfeit = False
+        """Engines were ended since the supervisor did not give them up in time: it has to, whatever a beat says."""
         self._plan = plan
 
     def put_up(self) -> None:
@@ -45,6 +48,7 @@ class Row:
         )
         asked = clock()
         plan.database.transact(lambda conn: workers.register(conn, new))
+        self.is_forfeit = False
         self.confirmed = asked  # first: who reads both must not take the old one for the new row's
         self.id = worker
         self.next_beat = clock() + plan.settings.beat_seconds
@@ -68,12 +72,17 @@ class Row:
     @property
     def is_overdue(self) -> bool:
         """Whether no beat was confirmed for so long that others may soon take the runs for theirs."""
-        return self._is_silent_for(FENCE_SHARE)
+        return bool(self.id) and (self.is_forfeit or self._is_silent_for(FENCE_SHARE))
 
     @property
     def is_lost(self) -> bool:
         """Whether it is overdue and nothing has come of that: the supervisor itself waits for the database."""
         return bool(self.id) and self._is_silent_for(LAST_SHARE)
+
+    @property
+    def look_seconds(self) -> float:
+        """Return how often to ask whether it is lost, to be in time."""
+        return self._plan.dead_after_seconds * LOOK_SHARE
 
     def _is_silent_for(self, share: float) -> bool:
         return clock() - self.confirmed > self._plan.dead_after_seconds * share

@@ -187,7 +187,6 @@ class Supervisor:
         self._keep_the_fence()
         if clock() >= self._row.next_beat:
             self._guarded(self._beat)
-            self._keep_the_fence()  # if it hung, the last resort may have killed engines: that is no crash
         for step in (self._bury_the_dead, self._enforce_limits, self._start_missing, self._tell_yields):
             self._guarded(step)
         if self._missing_companions:
@@ -224,7 +223,8 @@ class Supervisor:
 
     def _start_missing(self) -> None:
         while (
-            self._row.id
+            not self._wishes.is_ending
+            and self._row.id
             and self._limits.in_service(self._engines) < self._plan.engines
             and clock() >= self._start_after
         ):
@@ -240,6 +240,9 @@ class Supervisor:
     def _bury_the_dead(self) -> None:
         for engine in list(self._engines):
             how = engine.death()
+            if how is not None and self._row.is_overdue:  # the last resort may have killed it: no crash
+                self._keep_the_fence()
+                return
             if how is not None:
                 self._engines.remove(engine)
                 self._burials.add(Burial(self._row.id, engine.number, how, engine.manifest()))

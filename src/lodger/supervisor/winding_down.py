@@ -63,7 +63,6 @@ class WindingDown:
             self._tell_engines()
             self._guarded(self._beat)
             self._hear()
-            self._keep_the_fence()  # what the last resort has killed meanwhile is no crash
             self._guarded(self._bury_the_dead)
             if not self._wishes.is_drain:  # no hurry, no excuse
                 self._guarded(self._enforce_limits)
@@ -79,7 +78,7 @@ class WindingDown:
         return not self._engines or clock() >= self._wishes.stop_at
 
     def _keep_the_fence(self) -> None:
-        if self._row.id and self._engines and self._row.is_overdue:
+        if self._engines and self._row.is_overdue:
             self._give_up("no beat was confirmed in time")
 
     def _give_up(self, why: str) -> None:
@@ -141,6 +140,9 @@ class WindingDown:
             how = engine.death()
             if how is None:
                 continue
+            if self._row.is_overdue:  # the last resort may have killed it: no crash
+                self._keep_the_fence()
+                return
             self._engines.remove(engine)
             self._limits.forget(engine)
             if self._wishes.is_drain:
@@ -162,9 +164,11 @@ class WindingDown:
 
 def kill_late(over: threading.Event, wishes: Wishes, row: Row, engines: list[EngineHandle]) -> None:
     """Kill engines for the supervisor when it can't: it waits for a lock that a stuck one holds, or for an answer."""
-    while not over.wait(LAST_RESORT_SECONDS):
+    while not over.wait(min(LAST_RESORT_SECONDS, row.look_seconds)):
         is_late = wishes.stop_at is not None and clock() > wishes.stop_at + LAST_RESORT_SECONDS
-        if is_late or row.is_lost:
+        if row.is_lost:
+            row.is_forfeit = True  # before the first dies: it is no crash
+        if is_late or row.is_forfeit:
             for engine in list(engines):
                 engine.kill()
         if is_late:

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import logging
 import os
-import select
 import threading
 import time
 from collections.abc import Mapping
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +34,7 @@ LOOK_SECONDS: Final = 0.5
 NOBODY_SECONDS: Final = 15.0
 """How long no web process may be seen: a server with a single one needs this time to start its successor."""
 FENCE_SHARE: Final = 0.9
+LOOK_SHARE: Final = 0.02
 ROLE: Final = "left"
 ENDED: Final = -2
 
@@ -54,9 +55,11 @@ class Alone:
         """The living engines of the same row, by number: what tells that one has ended."""
         self._confirmed = 0.0
         self._is_dead = False
+        self._has_given_up = False
         self._over = threading.Event()
         self._dead_after = settings.dead_after_seconds
         self._thread = threading.Thread(target=self._main, name="lodger-alone", daemon=True)
+        self._fence = threading.Thread(target=self._keep_the_fence, name="lodger-fence", daemon=True)
 
     def begin(self, orders: Mapping[str, Any]) -> None:
         """Go on without a supervisor, from now on."""
@@ -69,6 +72,7 @@ class Alone:
             if number != self._number:
                 self._beside[number] = _process(pid)
         self._thread.start()
+        self._fence.start()
 
     def end(self) -> None:
         """Take the worker's row down; nothing if it never began."""
@@ -92,7 +96,7 @@ class Alone:
             if self._misses_others() or now >= next_beat:
                 next_beat = now + self._settings.beat_seconds
                 self._beat()
-            if self._gives_up():
+            if self._has_given_up:
                 break
             if self._has_company():
                 seen = now
@@ -140,25 +144,30 @@ class Alone:
 
     def _beat(self) -> None:
         """Beat, for the engines beside us, too."""
+        asked = clock()  # the row's silence is counted from some moment between this and the answer
         state = [{"number": self._number, "pid": os.getpid(), "state": "ending", "active": self._engine.active}]
         try:
             with self._database.connect() as conn:
                 alive = workers.beat(conn, self._worker, jobs=(), engines=state, claimed=False, stopping=True)
             self._is_dead = not alive
             if alive:
-                self._confirmed = clock()
+                self._confirmed = asked
                 self._free_the_vanished()
         except Exception as error:  # noqa: BLE001 - tried again at the next beat
             logger.warning("beat: %s", error)
 
-    def _gives_up(self) -> bool:
-        """Stop the jobs, which write nothing more, if our runs are others' now or soon will be; return whether so."""
-        if self._is_dead or clock() - self._confirmed > self._dead_after * FENCE_SHARE:
-            why = "was declared dead" if self._is_dead else "could not beat in time"
-            logger.error("worker %s %s: its jobs are stopped", self._worker, why)
-            self._engine.abandon()
-            return True
-        return False
+    def _keep_the_fence(self) -> None:
+        """Stop the jobs, which write nothing more, when our runs are others' or soon will be.
+
+        In a thread of its own, which waits for no database: a beat may hang.
+        """
+        while not self._over.wait(min(LOOK_SECONDS, self._dead_after * LOOK_SHARE)):
+            if self._is_dead or clock() - self._confirmed > self._dead_after * FENCE_SHARE:
+                why = "was declared dead" if self._is_dead else "could not beat in time"
+                logger.error("worker %s %s: its jobs are stopped", self._worker, why)
+                self._has_given_up = True
+                self._engine.abandon()
+                return
 
 
 def _process(pid: int) -> int:
@@ -172,4 +181,4 @@ def _process(pid: int) -> int:
 
 
 def _has_ended(process: int) -> bool:
-    return process == ENDED or (process >= 0 and bool(select.select([process], [], [], 0)[0]))
+    return process == ENDED or (process >= 0 and bool(wait([process], 0)))

@@ -1,23 +1,29 @@
 """What an app declares, found out in a process of its own: ``python -m lodger.worker.declared <fd>``.
 
-The schedule daemon runs no user code. It has the app imported here once, is told the schedules as plain values, and
-this process ends.
+A schedule daemon runs no user code, and a web process that only serves imports no more than it needs. They have the app
+imported here once, are told the schedules as plain values, and this process ends.
 """
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from lodger.errors import LodgerError
 from lodger.model.schedule import ScheduleSpec
 from lodger.processes.ends import exit_text, kill_group, kill_session
 from lodger.processes.spawn import accept, die_with_parent, spawn
-from lodger.worker.loading import load_app
+from lodger.worker.loading import import_path, load_app
+
+logger: Final = logging.getLogger("lodger.scheduler")
 
 MODULE: Final = "lodger.worker.declared"
 IMPORT_SECONDS: Final = 60.0
+AGAIN_SECONDS: Final = 60.0
 LEAVE_SECONDS: Final = 5.0
 
 
@@ -25,9 +31,38 @@ class NotDeclared(LodgerError):
     """The app could not be imported."""
 
 
-def declared_by(app: str, path: list[str]) -> list[ScheduleSpec]:
+class Inquiry:
+    """Asks what an app declares, in a thread and again until there is an answer."""
+
+    def __init__(self, app: str, tell: Callable[[Sequence[ScheduleSpec]], None]) -> None:
+        """``tell`` is called once, with the answer."""
+        self._app = app
+        self._tell = tell
+        self._over = threading.Event()
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        threading.Thread(target=self._main, name="lodger-inquiry", daemon=True).start()
+
+    def stop(self) -> None:
+        """Ask no more."""
+        self._over.set()
+
+    def _main(self) -> None:
+        while not self._over.is_set():
+            try:
+                self._tell(declared_by(self._app))
+            except Exception as error:  # noqa: BLE001 - nor may any other trouble end the asking
+                text = str(error) if isinstance(error, NotDeclared) else f"{type(error).__name__}: {error}"
+                logger.error("%s (tried again in %.0f s)", text, AGAIN_SECONDS)  # noqa: TRY400 - not our traceback
+                self._over.wait(AGAIN_SECONDS)
+            else:
+                return
+
+
+def declared_by(app: str) -> list[ScheduleSpec]:
     """Return the schedules of the app at ``app`` (package.module:name). Raises NotDeclared."""
-    process, channel = spawn(MODULE, {"app": app, "path": path}, new_session=True)
+    process, channel = spawn(MODULE, {"app": app, "path": import_path()}, new_session=True)
     try:
         if channel.connection.poll(IMPORT_SECONDS):
             told = channel.recv()

@@ -14,6 +14,11 @@ from lodger.errors import ConfigurationError
 WHERE = "package.module:name of a Lodger object, importable from the working directory"
 
 
+def import_path() -> list[str]:
+    """Return where this process imports from, as another process needs it."""
+    return [entry or str(Path.cwd()) for entry in sys.path]
+
+
 def load_app(place: str, path: Sequence[str] = ()) -> Any:
     """Return the Lodger object at ``place`` after importing everything that declares its jobs.
 
