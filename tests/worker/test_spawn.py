@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +13,6 @@ from lodger.processes.ends import kill_session
 from lodger.worker.declared import declared_by
 
 ODD_NAME = "import ctypes; ctypes.CDLL(None).prctl(15, b'\\xff) \\xfe'); print('named', flush=True); input()"
-ROOT = str(Path(__file__).parents[2])
 
 
 @pytest.fixture
@@ -40,7 +38,7 @@ def test_an_app_that_leaves_a_thread_running_is_read_all_the_same() -> None:
     found: list[list[str]] = []
 
     def read() -> None:
-        found.append([spec.id for spec in declared_by("tests.worker.lingering:lodger", [ROOT])])
+        found.append([spec.id for spec in declared_by("tests.worker.lingering:lodger")])
 
     thread = threading.Thread(target=read, daemon=True)
     thread.start()

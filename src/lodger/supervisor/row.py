@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from collections.abc import Sequence
 from typing import Any, Final
 
 from lodger.model.ids import new_id
 from lodger.processes.clock import clock
 from lodger.store import workers
+from lodger.store.database import Conn
 from lodger.supervisor.plan import Plan
 
 FENCE_SHARE: Final = 0.9
@@ -31,6 +33,7 @@ class Row:
         self.next_beat = 0.0
         self.is_forfeit = False
         """Engines were ended since the supervisor did not give them up in time: it has to, whatever a beat says."""
+        self._guard = threading.Lock()
         self._plan = plan
 
     def put_up(self) -> None:
@@ -46,16 +49,23 @@ class Row:
             queues=plan.settings.queues,
             dead_after_seconds=plan.dead_after_seconds,
         )
-        asked = clock()
-        plan.database.transact(lambda conn: workers.register(conn, new))
-        self.is_forfeit = False
-        self.confirmed = asked  # first: who reads both must not take the old one for the new row's
-        self.id = worker
+
+        def register(conn: Conn) -> float:
+            asked = clock()  # in each try anew: the last one counts, and they may take longer than a lease
+            workers.register(conn, new)
+            return asked
+
+        asked = plan.database.transact(register)
+        with self._guard:
+            self.is_forfeit = False
+            self.confirmed = asked
+            self.id = worker
         self.next_beat = clock() + plan.settings.beat_seconds
 
     def give_up(self) -> None:
         """Have no row: an engine started before the next one is there would work for a dead worker."""
-        self.id = ""
+        with self._guard:
+            self.id = ""
 
     def beat(
         self, engines: list[dict[str, Any]], *, jobs: Sequence[str] = (), claimed: bool = False, stopping: bool
@@ -74,10 +84,14 @@ class Row:
         """Whether no beat was confirmed for so long that others may soon take the runs for theirs."""
         return bool(self.id) and (self.is_forfeit or self._is_silent_for(FENCE_SHARE))
 
-    @property
-    def is_lost(self) -> bool:
-        """Whether it is overdue and nothing has come of that: the supervisor itself waits for the database."""
-        return bool(self.id) and self._is_silent_for(LAST_SHARE)
+    def forfeit_if_lost(self) -> bool:
+        """Have it given up if it is overdue and nothing has come of that; return whether its engines are to end now.
+
+        For another thread than the supervisor's, which itself waits for the database then.
+        """
+        with self._guard:
+            self.is_forfeit = self.is_forfeit or (bool(self.id) and self._is_silent_for(LAST_SHARE))
+            return self.is_forfeit
 
     @property
     def look_seconds(self) -> float:

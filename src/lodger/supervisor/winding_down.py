@@ -166,9 +166,7 @@ def kill_late(over: threading.Event, wishes: Wishes, row: Row, engines: list[Eng
     """Kill engines for the supervisor when it can't: it waits for a lock that a stuck one holds, or for an answer."""
     while not over.wait(min(LAST_RESORT_SECONDS, row.look_seconds)):
         is_late = wishes.stop_at is not None and clock() > wishes.stop_at + LAST_RESORT_SECONDS
-        if row.is_lost:
-            row.is_forfeit = True  # before the first dies: it is no crash
-        if is_late or row.is_forfeit:
+        if row.forfeit_if_lost() or is_late:  # said before the first one dies: it is no crash
             for engine in list(engines):
                 engine.kill()
         if is_late:
