@@ -299,10 +299,10 @@ class Lodger(Declaring, Scheduling):
 
         orphans = self._orphans
 
-        def declared() -> list[ScheduleSpec]:
+        def declared() -> Sequence[ScheduleSpec]:
             from lodger.worker.declared import declared_by
 
-            schedules = declared_by(self.settings.app) if asks else list(self.registry.schedules.values())
+            schedules = declared_by(self.settings.app).schedules if asks else list(self.registry.schedules.values())
             if schedules and orphans is not None:  # a service that only has schedules enqueues nothing itself
                 orphans.mind_schedules()
             return schedules

@@ -20,9 +20,8 @@ from lodger import Lodger, Retry, Run, SyncRun
 from tests.faults import sidelog
 from tests.faults.ledger import INSERT, Res
 
-lodger = Lodger(
-    app="tests.faults.app:lodger", imports=["tests.faults.hostile", "tests.faults.late", "tests.faults.obedient"]
-)
+IMPORTS = ("tests.faults.hostile", "tests.faults.late", "tests.faults.obedient")
+lodger = Lodger(app="tests.faults.app:lodger", imports=IMPORTS)
 
 AGAIN = Retry(max_attempts=50, first_seconds=0.1, factor=1, jitter=0)
 """Faults of our making never use the attempts up."""

@@ -53,10 +53,11 @@ def web(fleet: Fleet, runtime_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Web
     return start
 
 
-def test_work_is_handed_over_and_back(web: Web, fleet: Fleet, desk: Desk) -> None:
+def test_work_is_handed_over_and_back(web: Web, fleet: Fleet, desk: Desk, runtime_dir: Path) -> None:
     """Nothing is interrupted, nothing is lost, and standing by costs no process.
 
-    Red when standing by drains (the patient run starts twice), and when a dead worker's pairs stay yielded.
+    Red when standing by drains (the patient run starts twice), and when a dead worker's pairs stay yielded. The web
+    process does not import the other modules of the app to judge by their jobs: red when it does.
     """
     service = web()
     gate = fleet.directory / "gate"
@@ -73,6 +74,7 @@ def test_work_is_handed_over_and_back(web: Web, fleet: Fleet, desk: Desk) -> Non
     desk.wait_status(patient, "SUCCEEDED", 10)
     assert len(fleet.side.starts(patient.id)) == 1
     wait_until(lambda: not service.engines(), STAND_BY_SECONDS, "the embedded worker to stand by")
+    assert ask(runtime_dir / "web", "/bare") == OK
 
     separate.kill()
     took = until_served_by(service, desk, AFTER_KILL_SECONDS)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Response, status
 from fastapi.responses import StreamingResponse
 
 from lodger.supervisor import supervisor
-from tests.faults.app import lodger
+from tests.faults.app import IMPORTS, lodger
 
 MAX_BACKOFF = "FAULTS_MAX_BACKOFF"
 """Seconds: the longest that an engine that died again and again waits for the next."""
@@ -29,6 +30,13 @@ async def on_loop() -> str:
 @app.get("/in_thread")
 def in_thread() -> str:
     return "here"
+
+
+@app.get("/bare")
+def bare() -> Response:
+    """Is well as long as this process has not imported the modules that it does not serve."""
+    imported = sys.modules.keys() & set(IMPORTS)
+    return Response(status_code=status.HTTP_409_CONFLICT if imported else status.HTTP_200_OK)
 
 
 @app.get("/stream")

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from lodger import Lodger
 from lodger import settings as settings_module
+from lodger.placement import auto
 from lodger.placement import governor as governor_module
 from lodger.placement.auto import Own
 from lodger.placement.governor import Governor
 from lodger.placement.launch import make_supervisor
-from lodger.store import workers
+from lodger.store import migrations, workers
 from lodger.store.database import Database
 from lodger.supervisor.supervisor import Supervisor
 from tests.supervisor.bench import QUICK, RUDE
@@ -22,6 +23,7 @@ from tests.support.wait import wait_until
 
 APP = "tests.supervisor.app:lodger"
 ROUNDS = 3
+BEATS = 3
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
@@ -92,6 +94,42 @@ def test_it_has_a_worker_though_no_look_ever_works(
     assert governor._worker is None
     monkeypatch.setattr(governor_module, "BLIND_SECONDS", 0)
     wait_until(lambda: governor.turn() and governor.worker_id, 30, "its row")
+    governor.drain()
+    assert governor.join(20)
+    database.dispose()
+
+
+def test_the_app_is_asked_for_its_jobs_only_when_another_could_have_them(
+    make_worker: Callable[[], Supervisor], database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes on as before until they are told, and stands by then. Fails when it asks before, or judges without."""
+    database = Database(database_url)
+    migrations.migrate(database)
+    monkeypatch.setattr(auto, "LOOK_SECONDS", 0.1)
+    asked: list[str] = []
+    answers: list[Mapping[str, str]] = []
+
+    def jobs() -> Mapping[str, str] | None:
+        asked.append("for its jobs")
+        return answers[0] if answers else None
+
+    governor = Governor(make_worker, Own(environment="default", jobs={}, beat_seconds=0.2), database, jobs)
+    wait_until(lambda: governor.turn() and governor.worker_id, 30, "its row")
+    assert asked == []
+    settings = settings_module.read({"app": APP, **QUICK, **RUDE})
+    separate = make_supervisor("separate", settings, database_url)
+    separate.start()
+    assert separate.ready.wait(30)
+    wait_until(lambda: governor.turn() and len(asked) >= BEATS, 30, "it to ask often enough to have decided")
+    assert governor.worker_id
+    answers.append({"alpha": "default"})
+    wait_until(lambda: governor.turn() and not governor.worker_id, 30, "it to stand by")
+    times = len(asked)
+    governor._look_at = 0
+    governor.turn()
+    assert len(asked) == times
+    separate.stop()
+    separate.close()
     governor.drain()
     assert governor.join(20)
     database.dispose()

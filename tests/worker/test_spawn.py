@@ -38,7 +38,7 @@ def test_an_app_that_leaves_a_thread_running_is_read_all_the_same() -> None:
     found: list[list[str]] = []
 
     def read() -> None:
-        found.append([spec.id for spec in declared_by("tests.worker.lingering:lodger")])
+        found.append([spec.id for spec in declared_by("tests.worker.lingering:lodger").schedules])
 
     thread = threading.Thread(target=read, daemon=True)
     thread.start()

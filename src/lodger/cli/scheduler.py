@@ -41,9 +41,9 @@ def run(options: argparse.Namespace) -> int:
     daemon.start()
     orphans = OrphanWatch(database, settings)  # of the runs that it creates
     orphans.mind_schedules()
-    inquiry = Inquiry(settings.app, daemon.declare)
+    inquiry = Inquiry(settings.app)
     if settings.app:
-        inquiry.start()
+        inquiry.ask(lambda declared: daemon.declare(declared.schedules))
     os.read(stopping, 1)
     inquiry.stop()
     orphans.close()

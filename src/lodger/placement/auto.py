@@ -14,8 +14,8 @@ No process, no clock and no database in here: everything is passed in, the state
         "stand_by"  drain and stop the supervisor; no child is kept
         "keep"      change nothing; before the first decision that means: nothing runs yet, ask again
 
-    ``own.jobs`` are the jobs of the registry after ``Lodger.import_jobs()``, less those that are not
-    embeddable. ``decision.text`` is worth a log line whenever ``decision.changed``; ``decision.reasons`` tell,
+    ``own.jobs`` are the embeddable jobs of all the app's modules; while no separate worker lives they are not
+    needed. ``decision.text`` is worth a log line whenever ``decision.changed``; ``decision.reasons`` tell,
     for doctor and the like, why a separate worker is not counted on.
 
 What is yielded, per (queue, job): what a trusted separate worker serves (see `trust`). When those pairs

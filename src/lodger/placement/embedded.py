@@ -17,7 +17,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from multiprocessing.connection import wait
 from typing import Final
@@ -81,7 +81,7 @@ class Embedded:
         self._database = open_database(self._url, settings, pool_size=1)
         self._governor: Governor | None = None
         self._daemon: Daemon | None = None
-        self._inquiry: Inquiry | None = None
+        self._inquiry = Inquiry(settings.app)
         self._election: Election | None = None
         self._is_prepared = False
         self._trouble = Trouble(logger, "embedded worker")
@@ -156,17 +156,17 @@ class Embedded:
         return min(seconds, ELECTION_SECONDS)
 
     def _prepare(self) -> None:
-        """See to it that the tables are there (on SQLite they are made), and that the app's jobs are known."""
+        """See to it that the tables are there (on SQLite they are made), and the jobs that run in here."""
         if self._is_prepared:
             return
         if self._settings.migrate or self._database.dialect == "sqlite":
             migrations.migrate(self._database)
         migrations.check(self._database)
-        if self._mode in {"auto", "thread"}:
+        if self._mode == "thread":
             self._import_jobs()
         if self._mode != "off":
             own = self._own() if self._mode == "auto" else None
-            self._governor = Governor(self._make_worker, own, self._database)
+            self._governor = Governor(self._make_worker, own, self._database, self._jobs)
         self._is_prepared = True
 
     def _step_back(self) -> None:
@@ -182,12 +182,20 @@ class Embedded:
     def _own(self) -> Own:
         return Own(
             environment=self._settings.environment,
-            jobs={name: spec.queue for name, spec in self._registry.embeddable().jobs.items()},
+            jobs={},  # the governor asks for them
             queues=self._settings.queues,
             separate_queues=self._settings.separate_queues,
             beat_seconds=self._settings.beat_seconds,
             takeover_seconds=self._settings.takeover_seconds,
         )
+
+    def _jobs(self) -> Mapping[str, str] | None:
+        """Return the jobs an embedded worker would have; None while another process is being asked.
+
+        This one imports no more than it serves: job modules are heavy, and their import would hold up requests.
+        """
+        declared = self._inquiry.ask()
+        return declared.jobs if declared else None
 
     def _make_worker(self) -> Supervisor:
         placement: Placement = "thread" if self._mode == "thread" else "child"
@@ -203,9 +211,10 @@ class Embedded:
             daemon = self._make_daemon()
             daemon.start()
             self._daemon = daemon
-            if self._mode in {"off", "child"} and self._settings.app:  # else everything is imported here
-                self._inquiry = Inquiry(self._settings.app, daemon.declare)
-                self._inquiry.start()
+            if self._mode != "thread" and self._settings.app:  # else everything is imported here
+                declared = self._inquiry.ask(lambda told: daemon.declare(told.schedules))
+                if declared is not None:  # asked before, by mode auto or when this process carried the last time
+                    daemon.declare(declared.schedules)
 
     def _make_daemon(self) -> Daemon:
         database = open_database(self._url, self._settings, pool_size=2)
@@ -217,8 +226,7 @@ class Embedded:
     def _end(self, told: bytes) -> None:
         assert self._election is not None
         self._election.say_stopping()
-        if self._inquiry is not None:
-            self._inquiry.stop()
+        self._inquiry.stop()
         if self._daemon is not None:
             self._daemon.request_stop()
         if self._governor is not None:

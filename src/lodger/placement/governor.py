@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from lodger.model.coverage import Look
@@ -22,10 +23,22 @@ BLIND_SECONDS: Final = 30.0
 class Governor:
     """Starts and ends workers as the mode says. One thread calls it."""
 
-    def __init__(self, make_worker: Callable[[], Supervisor], own: Own | None, database: Database) -> None:
-        """``own``: what mode auto judges by; None: always have a worker."""
+    def __init__(
+        self,
+        make_worker: Callable[[], Supervisor],
+        own: Own | None,
+        database: Database,
+        jobs: Callable[[], Mapping[str, str] | None] = dict,
+    ) -> None:
+        """``own``: what mode auto judges by; None: always have a worker.
+
+        ``jobs`` is called once a separate worker lives, and again until it returns what ``own`` lacks until then: the
+        app's embeddable jobs, each with its queue.
+        """
         self._make_worker = make_worker
         self._own = own
+        self._jobs = jobs
+        self._knows_jobs = False
         self._database = database
         self._memory = Memory()
         self._since = clock()
@@ -52,12 +65,14 @@ class Governor:
             self._have_worker()
             return LOOK_SECONDS
         if clock() >= self._look_at:
-            self._decide(self._own)
+            self._decide()
         return max(0.0, self._look_at - clock())
 
-    def _decide(self, own: Own) -> None:
+    def _decide(self) -> None:
         """Look who else lives, and run or stand by."""
-        decision = decide(own, self._look(), self._memory, clock())
+        look = self._look()
+        assert self._own is not None
+        decision = decide(self._own, look, self._memory, clock())
         self._memory = decision.memory
         self._look_at = clock() + decision.look_again_seconds
         if decision.changed:
@@ -122,6 +137,7 @@ class Governor:
             worker.close()
 
     def _look(self) -> Look | None:
+        """Return who else works; None while that can't be judged."""
         try:
             with self._database.connect() as conn:
                 seen = coverage.look(conn)
@@ -129,4 +145,17 @@ class Governor:
             self._trouble.note(error)
             return None
         self._trouble.end()
-        return seen
+        return seen if self._can_judge(seen) else None
+
+    def _can_judge(self, look: Look) -> bool:
+        """Whether our jobs are known, or nobody lives to whom they could be left.
+
+        To know them takes an import of the app, which most web services are spared: only here it is asked for.
+        """
+        if not self._knows_jobs and any(one.is_live and not one.is_embedded for one in look.workers):
+            jobs = self._jobs()
+            if jobs is None or self._own is None:
+                return False
+            self._own = replace(self._own, jobs=jobs)
+            self._knows_jobs = True
+        return True
