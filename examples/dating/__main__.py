@@ -56,8 +56,7 @@ def _check(options: Options) -> int:
         files = samples.make_samples(stand.data / "samples")
         try:
             check.walk(stand.address, files, report)
-            if options.placement == "separate":  # the embedded worker does not fire schedules yet
-                timetable.check(stand, report)
+            timetable.check(stand, report)
             deploy.check(stand, files, report)
         except (httpx.HTTPError, ValueError) as error:  # no answer, or one that is not what it says
             report.add("the journey", "to its end", f"broken off: {error!r}")

@@ -51,7 +51,7 @@ class Stand:
     def __init__(self, options: Options, port: int, data: Path, url: str) -> None:
         self.address = f"http://{_reachable(options.host)}:{port}"
         self.data = data
-        self.database = url.partition(":")[0]
+        self.database = url.partition(":")[0] if options.database_url else options.engine
         self.services: list[Service] = []
         self.killed: list[str] = []
         """What had to be killed at a stop, as it did not go by itself. Empty is right."""
