@@ -8,8 +8,15 @@ from typing import Final
 
 from lodger.errors import LodgerError
 
+MOST_DOUBLINGS: Final = 30
+"""Beyond, nobody waits; and after a thousand the number would be none that a float can hold."""
 MOST_TEXTS: Final = 20
 """So many are remembered: the text of an error may hold numbers that differ each time."""
+
+
+def backoff(tries: int, first_seconds: float, most_seconds: float) -> float:
+    """Return the pause after so many failed tries: ``first_seconds``, doubled with each, at most ``most_seconds``."""
+    return min(first_seconds * 2.0 ** min(tries, MOST_DOUBLINGS), most_seconds)
 
 
 class Trouble:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from lodger.model.coverage import ANY_QUEUE, EngineState, Look, Pair
-from lodger.placement.auto import Decision, Memory, Own, decide
+from lodger.model.coverage import ANY_QUEUE, CRASH_LOOP_DEATHS, EngineState, Look, Pair
+from lodger.placement.auto import Decision, Memory, Own, decide, needs_jobs
 from lodger.placement.trust import Track
 from tests.support.seen import seen_worker, work
 
@@ -135,6 +135,40 @@ def test_one_look(state: str, before: str, letter: str) -> None:
     assert decision.yields == MEANING[letter]
     assert decision.action == ("stand_by" if letter == "A" else "run")
     assert decision.changed == ((decision.action, decision.yields) != (BEFORE[before].action, BEFORE[before].yields))
+
+
+UNKNOWN = replace(OWN, jobs=None)
+
+
+@pytest.mark.parametrize("before", ["running", "counting"])  # who has left something to others, knows them
+@pytest.mark.parametrize("state", STATES)
+def test_while_our_jobs_are_not_known_nothing_is_left_to_others(state: str, before: str) -> None:
+    """However long that takes. Red when a worker runs that might do nothing, or none at all."""
+    decision = decide(UNKNOWN, look_at(state), BEFORE[before], NOW)
+    assert (decision.action, decision.yields) == ("run", NONE)
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_at_the_first_look_our_jobs_are_waited_for_where_they_matter(state: str) -> None:
+    """Nothing runs yet then, so not for the sake of a worker that could not have them."""
+    matter = {name for name, fields in STATES.items() if fields is not None and _could_serve(fields)}
+    decision = decide(UNKNOWN, look_at(state), Memory(), NOW)
+    assert decision.action == ("keep" if state in matter else "run")
+    assert needs_jobs(UNKNOWN, look_at(state)) == (state in matter)
+    assert not needs_jobs(OWN, look_at(state))
+
+
+def _could_serve(fields: dict[str, Any]) -> bool:
+    engines = fields.get("engines", (EngineState(),))
+    up = any(one.state == "running" for one in engines) and all(one.deaths < CRASH_LOOP_DEATHS for one in engines)
+    told = {"placement": "separate", "environment": "e", "is_live": True, "stopping_seconds": None} | fields
+    return (
+        up
+        and told["is_live"]
+        and told["stopping_seconds"] is None
+        and told["environment"] == "e"
+        and told["placement"] == "separate"
+    )
 
 
 @pytest.mark.parametrize("state", STATES)

@@ -44,6 +44,16 @@ def test_it_stands_by_within_25_seconds_of_a_workers_start(offset: float) -> Non
     assert [action for _, action in world.changes()] == ["run", "stand_by"]
 
 
+def test_what_a_worker_has_done_before_our_jobs_were_known_counts() -> None:
+    """It stands by as soon as they are. Red when beats are counted only from then on."""
+    world = World(actors=[Actor(start=100)], own=Own(environment="e", jobs=None))
+    world.run(143)
+    assert world.changes() == [(0, "run")]
+    world.own = Own(environment="e", jobs={"j": "q"})
+    world.run(145)
+    assert world.became("stand_by", 143) <= 2
+
+
 @pytest.mark.parametrize("swept", [True, False])
 @pytest.mark.parametrize("kill", [200 + step * 1.7 for step in range(7)])
 def test_it_runs_within_95_seconds_of_a_kill(kill: float, swept: bool) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import logging
+import resource
+import shutil
 import socket
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -85,6 +89,50 @@ def test_without_a_directory_the_table_decides_and_that_is_said(
         election = stand(database, Settings(app="shop:lodger"), "worker")
     assert isinstance(election, ByTable)
     assert "the worker table does" in caplog.text
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)  # of importance are directories, not databases
+def test_when_the_directory_is_lost_the_table_decides_until_it_is_back(
+    database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Red when that is an error: a process that stands by would never take over."""
+    with tempfile.TemporaryDirectory() as directory:
+        place = Path(directory, "run")
+        place.mkdir(mode=0o700)
+        monkeypatch.setenv("LODGER_RUNTIME_DIR", str(place))
+        election = stand(database, SETTINGS, "worker")
+        assert election.carry("")
+        shutil.rmtree(place)
+        place.touch()
+        assert election.carry("")
+        put_up(database)
+        assert not election.carry("")
+        assert caplog.text.count("the worker table does") == 1
+        place.unlink()
+        assert election.carry("")
+        election.leave()
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_without_space_it_still_ends_in_order(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Red when it is an error that nothing can be written: the worker would not be told to stop."""
+    with tempfile.TemporaryDirectory() as directory:
+        monkeypatch.setenv("LODGER_RUNTIME_DIR", directory)
+        election = stand(database, SETTINGS, "worker")
+        with no_space():
+            election.say_stopping()
+        election.leave()
+
+
+@contextmanager
+def no_space() -> Iterator[None]:
+    """No file of this process can grow."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)  # of importance are names, not databases

@@ -10,12 +10,13 @@ import pytest
 
 from lodger import Lodger
 from lodger import settings as settings_module
+from lodger.model.coverage import SeenWorker
 from lodger.placement import auto
 from lodger.placement import governor as governor_module
 from lodger.placement.auto import Own
 from lodger.placement.governor import Governor
 from lodger.placement.launch import make_supervisor
-from lodger.store import migrations, workers
+from lodger.store import coverage, migrations, workers
 from lodger.store.database import Database
 from lodger.supervisor.supervisor import Supervisor
 from tests.supervisor.bench import QUICK, RUDE
@@ -65,7 +66,7 @@ def make_worker(database_url: str, runtime_dir: Path) -> Callable[[], Supervisor
 @pytest.fixture
 def governor(make_worker: Callable[[], Supervisor], database_url: str) -> Iterator[Governor]:
     database = Database(database_url)
-    made = Governor(make_worker, None, database)
+    made = Governor(make_worker, None, database, lambda: None)
     yield made
     made.drain()
     assert made.join(20)
@@ -89,7 +90,7 @@ def test_it_has_a_worker_though_no_look_ever_works(
 ) -> None:
     """In mode auto: nobody can say that another one serves. Fails when it waits for a look for ever."""
     database = Database(f"sqlite:///{tmp_path}/without-tables.db")
-    governor = Governor(make_worker, Own(environment="default", jobs={}), database)
+    governor = Governor(make_worker, Own(environment="default", jobs=None), database, lambda: None)
     governor.turn()
     assert governor._worker is None
     monkeypatch.setattr(governor_module, "BLIND_SECONDS", 0)
@@ -99,40 +100,110 @@ def test_it_has_a_worker_though_no_look_ever_works(
     database.dispose()
 
 
-def test_the_app_is_asked_for_its_jobs_only_when_another_could_have_them(
-    make_worker: Callable[[], Supervisor], database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It goes on as before until they are told, and stands by then. Fails when it asks before, or judges without."""
+class Asked:
+    """Where the app's jobs are asked for: silent until it is told what to say."""
+
+    def __init__(self) -> None:
+        self.times = 0
+        self.answer: Mapping[str, str] | None = None
+
+    def __call__(self) -> Mapping[str, str] | None:
+        self.times += 1
+        return self.answer
+
+
+@pytest.fixture
+def asked() -> Asked:
+    return Asked()
+
+
+@pytest.fixture
+def governing(
+    make_worker: Callable[[], Supervisor], database_url: str, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Governor]:
+    """Mode auto; it knows no job of the app yet, and looks often."""
+    monkeypatch.setattr(auto, "LOOK_SECONDS", 0.1)
     database = Database(database_url)
     migrations.migrate(database)
-    monkeypatch.setattr(auto, "LOOK_SECONDS", 0.1)
-    asked: list[str] = []
-    answers: list[Mapping[str, str]] = []
-
-    def jobs() -> Mapping[str, str] | None:
-        asked.append("for its jobs")
-        return answers[0] if answers else None
-
-    governor = Governor(make_worker, Own(environment="default", jobs={}, beat_seconds=0.2), database, jobs)
-    wait_until(lambda: governor.turn() and governor.worker_id, 30, "its row")
-    assert asked == []
-    settings = settings_module.read({"app": APP, **QUICK, **RUDE})
-    separate = make_supervisor("separate", settings, database_url)
-    separate.start()
-    assert separate.ready.wait(30)
-    wait_until(lambda: governor.turn() and len(asked) >= BEATS, 30, "it to ask often enough to have decided")
-    assert governor.worker_id
-    answers.append({"alpha": "default"})
-    wait_until(lambda: governor.turn() and not governor.worker_id, 30, "it to stand by")
-    times = len(asked)
-    governor._look_at = 0
-    governor.turn()
-    assert len(asked) == times
-    separate.stop()
-    separate.close()
-    governor.drain()
-    assert governor.join(20)
+    own = Own(environment="default", jobs=None, beat_seconds=QUICK["beat_seconds"])
+    made = Governor(make_worker, own, database, asked)
+    yield made
+    made.drain()
+    assert made.join(20)
     database.dispose()
+
+
+@pytest.fixture
+def start_separate(database_url: str, runtime_dir: Path) -> Iterator[Callable[[], None]]:
+    started: list[Supervisor] = []
+
+    def start() -> None:
+        settings = settings_module.read({"app": APP, **QUICK, **RUDE})
+        started.append(make_supervisor("separate", settings, database_url))
+        started[-1].start()
+        wait_until(lambda: any(one.placement == "separate" and one.jobs for one in seen()), 30, "a ready worker")
+
+    def seen() -> list[SeenWorker]:
+        with database.connect() as conn:
+            return list(coverage.workers(conn))
+
+    database = Database(database_url)
+    yield start
+    database.dispose()
+    for separate in started:
+        separate.stop()
+        separate.close()
+
+
+JOBS = {"alpha": "default"}
+
+
+def test_its_own_worker_tells_the_jobs_that_it_can_leave_to_others(
+    governing: Governor, asked: Asked, start_separate: Callable[[], None]
+) -> None:
+    """Fails when the app is asked, which takes an import, or when nobody is."""
+    wait_until(lambda: governing.turn() and governing.worker_id, 30, "its row")
+    start_separate()
+    wait_until(lambda: governing.turn() and not governing.worker_id, 30, "it to stand by")
+    assert asked.times == 0
+
+
+def test_without_a_worker_it_asks_the_app_for_its_jobs_once_another_could_have_them(
+    governing: Governor, asked: Asked, start_separate: Callable[[], None]
+) -> None:
+    """And begins nothing before they are told. Fails when it judges without, and when it asks for ever."""
+    start_separate()
+    wait_until(lambda: governing.turn() and asked.times >= BEATS, 30, "it to ask")
+    assert governing._worker is None
+    asked.answer = JOBS
+    wait_until(lambda: governing.turn() and governing._memory.action == "stand_by", 30, "it to stand by")
+    times = asked.times
+    governing._look_at = 0.0
+    governing.turn()
+    assert asked.times == times
+    assert governing._worker is None
+
+
+@pytest.mark.parametrize("began", ["blind", "retired"])
+def test_it_works_though_its_jobs_are_never_told(
+    governing: Governor,
+    asked: Asked,
+    start_separate: Callable[[], None],
+    began: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At its start, and elected again. Fails when it waits for them, beside whoever lives, for ever."""
+    if began == "retired":
+        wait_until(lambda: governing.turn() and governing.worker_id, 30, "its row")
+        governing.retire()
+    start_separate()
+    if began == "blind":
+        governing.turn()
+        assert governing._worker is None
+        monkeypatch.setattr(governor_module, "BLIND_SECONDS", 0)
+    wait_until(lambda: governing.turn() and governing._worker, 30, "a worker")
+    asked.answer = JOBS
+    wait_until(lambda: governing.turn() and governing._memory.action == "stand_by", 30, "it to stand by")
 
 
 def test_no_files_are_left_of_an_embedded_worker(

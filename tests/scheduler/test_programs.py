@@ -163,6 +163,7 @@ def test_a_web_process_makes_its_schedules_known(schedules: Schedules, fleet: Fl
     [
         ("auto", "auto", True, True),
         ("thread", "auto", True, True),
+        ("auto", "true", True, True),
         ("false", "true", True, False),
         ("true", "false", False, True),
     ],

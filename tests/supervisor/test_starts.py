@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from lodger.model.coverage import SeenWorker, is_crash_looping
+from lodger.supervisor import limits
 from tests.supervisor.test_yield import Bench
 from tests.support.wait import wait_until
 
@@ -41,6 +42,19 @@ def test_a_worker_beats_though_it_can_start_no_engine(bench: Bench, monkeypatch:
         assert "/nowhere/python" in (last.engines[0].error or "")
         assert recorders() == []
     bench.wait_ready()
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)  # of importance are processes, not databases
+def test_an_engine_whose_start_does_not_end_is_followed_by_another(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it waited for may be there by then. Fails when it is waited for, for ever; also where it is to retire."""
+    monkeypatch.setattr(limits, "IMPORT_SECONDS", 1.0)
+    bench.start("separate", app="tests.worker.hanging:lodger")
+    wait_until(lambda: [one.number for one in bench.supervisor.engines] == [2], 30, "the second engine")
+    assert "it was not ready in 1 s" in caplog.text
+    bench.supervisor.retire()
+    assert bench.supervisor.join(30)
 
 
 def looping(bench: Bench) -> SeenWorker | None:

@@ -9,7 +9,7 @@ import pytest
 from lodger.errors import LodgerError, SchemaError
 from lodger.store import migrations
 from lodger.store.database import Database
-from lodger.trouble import Trouble
+from lodger.trouble import Trouble, backoff
 from tests.supervisor.bench import Bench
 from tests.support.wait import wait_until
 
@@ -28,6 +28,12 @@ def test_each_text_of_a_series_is_told_once(caplog: pytest.LogCaptureFixture) ->
     trouble.note(OSError("refused"))
     refused = "worker: OSError: refused (trying on)"
     assert caplog.messages == [refused, f"worker: {NO_TABLES} (trying on)", refused]
+
+
+@pytest.mark.parametrize(("tries", "pause"), [(0, 0.5), (1, 1), (5, 16), (6, 30), (5000, 30)])
+def test_a_pause_doubles_up_to_its_most(tries: int, pause: float) -> None:
+    """After a night of tries, too. Fails, by an error, where the power is taken first and bounded then."""
+    assert backoff(tries, 0.5, 30) == pause
 
 
 @ON_SQLITE

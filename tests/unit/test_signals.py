@@ -4,9 +4,42 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 
+import pytest
+
+from lodger.placement.signals import SignalChain
 from lodger.processes.signals import on_signal
+
+
+@pytest.mark.parametrize("server", ["gunicorn.arbiter", "uvicorn"])
+def test_only_gunicorn_ends_a_process_by_the_signal_that_elsewhere_dumps_stacks(
+    server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Red when it is heard under all: the web process would serve on, and nobody would carry the worker."""
+    monkeypatch.delitem(sys.modules, "gunicorn.arbiter", raising=False)
+    monkeypatch.setitem(sys.modules, server, sys)
+    ear, mouth = os.pipe()
+    dumped: list[int] = []
+    before = signal.signal(signal.SIGQUIT, lambda number, _: dumped.append(number))
+    chain = SignalChain(mouth)
+    chain.install()
+    try:
+        signal.raise_signal(signal.SIGQUIT)
+        os.set_blocking(ear, False)
+        assert dumped == [signal.SIGQUIT]
+        assert ("SIGQUIT" in chain.heard) == (server == "gunicorn.arbiter")
+        if server == "gunicorn.arbiter":
+            assert os.read(ear, 1) == b"\0"
+        else:
+            with pytest.raises(BlockingIOError):
+                os.read(ear, 1)
+    finally:
+        chain.remove()
+        signal.signal(signal.SIGQUIT, before)
+        os.close(ear)
+        os.close(mouth)
 
 
 def test_a_handler_takes_no_lock_and_no_fork_inherits_it() -> None:

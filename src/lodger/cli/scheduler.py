@@ -41,9 +41,9 @@ def run(options: argparse.Namespace) -> int:
     daemon.start()
     orphans = OrphanWatch(database, settings)  # of the runs that it creates
     orphans.mind_schedules()
-    inquiry = Inquiry(settings.app)
+    inquiry = Inquiry(settings.app, lambda declared: daemon.declare(declared.schedules))
     if settings.app:
-        inquiry.ask(lambda declared: daemon.declare(declared.schedules))
+        inquiry.ask()
     os.read(stopping, 1)
     inquiry.stop()
     orphans.close()

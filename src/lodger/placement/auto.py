@@ -14,9 +14,9 @@ No process, no clock and no database in here: everything is passed in, the state
         "stand_by"  drain and stop the supervisor; no child is kept
         "keep"      change nothing; before the first decision that means: nothing runs yet, ask again
 
-    ``own.jobs`` are the embeddable jobs of all the app's modules; while no separate worker lives they are not
-    needed. ``decision.text`` is worth a log line whenever ``decision.changed``; ``decision.reasons`` tell,
-    for doctor and the like, why a separate worker is not counted on.
+    ``own.jobs`` are the embeddable jobs of all the app's modules; None while they are not known, which matters only
+    if ``needs_jobs`` says so. ``decision.text`` is worth a log line whenever ``decision.changed``;
+    ``decision.reasons`` tell, for doctor and the like, why a separate worker is not counted on.
 
 What is yielded, per (queue, job): what a trusted separate worker serves (see `trust`). When those pairs
 cover everything the app declares, and everything that waits, nothing is left to run: stand by.
@@ -32,6 +32,8 @@ cover everything the app declares, and everything that waits, nothing is left to
     expired (dead_after)                       run at once
     left in order                              as before for 30 s, then run
     come and go                                run; yield only to who stays, longer each time
+    are ready, but our own jobs are not        run; at the first look keep: no child for a moment
+      known yet
     the database does not answer               keep
 """
 
@@ -41,10 +43,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
-from lodger.model.coverage import ANY_QUEUE, Look, Pair, Waiting, is_yielded
+from lodger.model.coverage import ANY_QUEUE, Look, Pair, Waiting, engine_lack, is_yielded, presence_lack
 from lodger.placement.trust import Moment, Own, Track, judge
 
-__all__ = ["Decision", "Memory", "Own", "Reason", "decide"]
+__all__ = ["Decision", "Memory", "Own", "Reason", "decide", "needs_jobs"]
 
 Action: TypeAlias = Literal["run", "stand_by", "keep"]
 
@@ -102,16 +104,9 @@ class Decision:
 def decide(own: Own, look: Look | None, memory: Memory, now: float) -> Decision:
     """Return what the embedded worker does; ``look`` None: the database did not answer. ``now`` in seconds."""
     if look is None:
-        text = "the database does not answer: everything stays as it is"
-        return Decision(
-            action="keep",
-            yields=memory.yields,
-            changed=False,
-            text=text,
-            reasons=(),
-            look_again_seconds=LOOK_SECONDS,
-            memory=memory,
-        )
+        return _keep(memory, "the database does not answer")
+    if memory.action is None and needs_jobs(own, look):
+        return _keep(memory, "whether separate workers serve this app's jobs is being found out")
     moment = _moment(own, look, memory, now)
     tracks, reasons = _judge_all(look, memory, moment)
     bridge_until = memory.bridge_until
@@ -140,6 +135,26 @@ def decide(own: Own, look: Look | None, memory: Memory, now: float) -> Decision:
         reasons=reasons,
         look_again_seconds=_look_again(after, bridged=bool(bridged), dwell=moment.dwell_seconds, now=now),
         memory=after,
+    )
+
+
+def needs_jobs(own: Own, look: Look) -> bool:
+    """Whether somebody lives to whom our jobs could be left, and it is not known which those are."""
+    return own.jobs is None and any(
+        not one.is_embedded and (presence_lack(one, own.environment) or engine_lack(one)) is None
+        for one in look.workers
+    )
+
+
+def _keep(memory: Memory, why: str) -> Decision:
+    return Decision(
+        action="keep",
+        yields=memory.yields,
+        changed=False,
+        text=f"{why}: everything stays as it is",
+        reasons=(),
+        look_again_seconds=LOOK_SECONDS,
+        memory=memory,
     )
 
 
@@ -182,10 +197,10 @@ def _bridged(tracks: Mapping[str, Track], memory: Memory, solid: frozenset[Pair]
 
 def _strays(waiting: Iterable[Waiting], yields: frozenset[Pair], moment: Moment, memory: Memory) -> dict[Pair, float]:
     """Return the pairs that waited lately and nobody else serves, each with when it was last seen."""
-    own = moment.own
+    own, jobs = moment.own, moment.own.jobs or {}
     strays = {pair: at for pair, at in memory.strays.items() if moment.now - at < STRAY_SECONDS}
     for one in waiting:
-        is_ours = one.job in own.jobs and not one.paused and _takes_from(own, one.queue)
+        is_ours = one.job in jobs and not one.paused and _takes_from(own, one.queue)
         if is_ours and not is_yielded(one.pair, yields):
             strays[one.pair] = moment.now
     return strays
@@ -194,7 +209,7 @@ def _strays(waiting: Iterable[Waiting], yields: frozenset[Pair], moment: Moment,
 def _action(own: Own, yields: frozenset[Pair], strays: Iterable[Pair]) -> Action:
     declared = [
         (ANY_QUEUE if queue is None else queue, job)
-        for job, queue in own.jobs.items()
+        for job, queue in (own.jobs or {}).items()
         if queue is None or _takes_from(own, queue)
     ]
     left = [pair for pair in (*declared, *strays) if not is_yielded(pair, yields)]

@@ -49,6 +49,7 @@ ELECTION_SECONDS: Final = 1.0
 SIBLINGS_SECONDS: Final = 1.0
 """How long a whole service may take until all of its processes have heard that it stops."""
 GLANCE_SECONDS: Final = 0.05
+MEANWHILE: Final = "a separate worker is not counted on, and schedules of modules not imported here do not fire"
 HAND_OVER_SECONDS: Final = 5.0
 TOLD: Final = {"signal": b"\0", "end": b"e", "drain": b"d"}
 """What is written to the pipe: a signal came; the server ends this process; the program wants the worker ended."""
@@ -81,8 +82,9 @@ class Embedded:
         self._database = open_database(self._url, settings, pool_size=1)
         self._governor: Governor | None = None
         self._daemon: Daemon | None = None
-        self._inquiry = Inquiry(settings.app)
+        self._inquiry = Inquiry(settings.app, meanwhile=MEANWHILE, nice=settings.nice)
         self._election: Election | None = None
+        self._is_declared = False
         self._is_prepared = False
         self._trouble = Trouble(logger, "embedded worker")
         self._ear = self._mouth = -1
@@ -166,7 +168,7 @@ class Embedded:
             self._import_jobs()
         if self._mode != "off":
             own = self._own() if self._mode == "auto" else None
-            self._governor = Governor(self._make_worker, own, self._database, self._jobs)
+            self._governor = Governor(self._make_worker, own, self._database, self._ask_jobs)
         self._is_prepared = True
 
     def _step_back(self) -> None:
@@ -182,15 +184,15 @@ class Embedded:
     def _own(self) -> Own:
         return Own(
             environment=self._settings.environment,
-            jobs={},  # the governor asks for them
+            jobs=None,  # the governor asks for them when they matter
             queues=self._settings.queues,
             separate_queues=self._settings.separate_queues,
             beat_seconds=self._settings.beat_seconds,
             takeover_seconds=self._settings.takeover_seconds,
         )
 
-    def _jobs(self) -> Mapping[str, str] | None:
-        """Return the jobs an embedded worker would have; None while another process is being asked.
+    def _ask_jobs(self) -> Mapping[str, str] | None:
+        """Return the jobs that an embedded worker would have; None while another process is being asked.
 
         This one imports no more than it serves: job modules are heavy, and their import would hold up requests.
         """
@@ -211,10 +213,10 @@ class Embedded:
             daemon = self._make_daemon()
             daemon.start()
             self._daemon = daemon
-            if self._mode != "thread" and self._settings.app:  # else everything is imported here
-                declared = self._inquiry.ask(lambda told: daemon.declare(told.schedules))
-                if declared is not None:  # asked before, by mode auto or when this process carried the last time
-                    daemon.declare(declared.schedules)
+            self._is_declared = self._mode == "thread" or not self._settings.app  # then everything is imported here
+        if self._daemon is not None and not self._is_declared and (declared := self._inquiry.ask()):
+            self._daemon.declare(declared.schedules)
+            self._is_declared = True
 
     def _make_daemon(self) -> Daemon:
         database = open_database(self._url, self._settings, pool_size=2)

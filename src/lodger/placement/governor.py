@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from lodger.model.coverage import Look
-from lodger.placement.auto import LOOK_SECONDS, Memory, Own, decide
+from lodger.placement.auto import LOOK_SECONDS, Memory, Own, decide, needs_jobs
 from lodger.processes.clock import clock
 from lodger.store import coverage
 from lodger.store.database import Database
@@ -28,20 +28,18 @@ class Governor:
         make_worker: Callable[[], Supervisor],
         own: Own | None,
         database: Database,
-        jobs: Callable[[], Mapping[str, str] | None] = dict,
+        ask_jobs: Callable[[], Mapping[str, str] | None],
     ) -> None:
         """``own``: what mode auto judges by; None: always have a worker.
 
-        ``jobs`` is called once a separate worker lives, and again until it returns what ``own`` lacks until then: the
-        app's embeddable jobs, each with its queue.
+        ``ask_jobs`` finds out what ``own.jobs`` does not say, in the background: it is called until it returns them.
         """
         self._make_worker = make_worker
         self._own = own
-        self._jobs = jobs
-        self._knows_jobs = False
+        self._ask_jobs = ask_jobs
         self._database = database
         self._memory = Memory()
-        self._since = clock()
+        self._since: float | None = None
         self._look_at = 0.0
         self._trouble = Trouble(logger, "who else works")
         self._worker: Supervisor | None = None
@@ -65,14 +63,15 @@ class Governor:
             self._have_worker()
             return LOOK_SECONDS
         if clock() >= self._look_at:
-            self._decide()
+            self._own = self._decide(self._own)
         return max(0.0, self._look_at - clock())
 
-    def _decide(self) -> None:
-        """Look who else lives, and run or stand by."""
+    def _decide(self, own: Own) -> Own:
+        """Look who else lives, and run or stand by; return what is known of ourselves by now."""
         look = self._look()
-        assert self._own is not None
-        decision = decide(self._own, look, self._memory, clock())
+        if look is not None and needs_jobs(own, look):
+            own = replace(own, jobs=self._jobs())
+        decision = decide(own, look, self._memory, clock())
         self._memory = decision.memory
         self._look_at = clock() + decision.look_again_seconds
         if decision.changed:
@@ -81,10 +80,22 @@ class Governor:
             self._have_worker().yield_pairs(decision.yields)
         elif decision.action == "stand_by":
             self.retire()
+        return own
+
+    def _jobs(self) -> Mapping[str, str] | None:
+        """Return the jobs that an embedded worker has: the present one says so, unless its engines only die."""
+        if self._worker is not None and not self._worker.is_failing:
+            return self._worker.jobs
+        return self._ask_jobs()
 
     def _is_blind(self) -> bool:
-        """Whether no look has ever worked, for so long that waiting for one may be waiting for ever."""
-        return self._memory.action is None and clock() - self._since > BLIND_SECONDS
+        """Whether nothing could be decided for so long that waiting for it may be waiting for ever."""
+        if self._since is None:
+            self._since = clock()
+        if self._memory.action is not None or clock() - self._since < BLIND_SECONDS:
+            return False
+        self._memory = replace(self._memory, action="run")
+        return True
 
     def retire(self) -> None:
         """Claim nothing more; what runs goes on to its end."""
@@ -137,7 +148,6 @@ class Governor:
             worker.close()
 
     def _look(self) -> Look | None:
-        """Return who else works; None while that can't be judged."""
         try:
             with self._database.connect() as conn:
                 seen = coverage.look(conn)
@@ -145,17 +155,4 @@ class Governor:
             self._trouble.note(error)
             return None
         self._trouble.end()
-        return seen if self._can_judge(seen) else None
-
-    def _can_judge(self, look: Look) -> bool:
-        """Whether our jobs are known, or nobody lives to whom they could be left.
-
-        To know them takes an import of the app, which most web services are spared: only here it is asked for.
-        """
-        if not self._knows_jobs and any(one.is_live and not one.is_embedded for one in look.workers):
-            jobs = self._jobs()
-            if jobs is None or self._own is None:
-                return False
-            self._own = replace(self._own, jobs=jobs)
-            self._knows_jobs = True
-        return True
+        return seen

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,7 +17,9 @@ from types import FrameType
 from typing import Any, Final, TypeAlias
 
 PENDING_CALL: Final = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
-HEARD: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+HEARD: Final = (signal.SIGTERM, signal.SIGINT)
+HEARD_OF_GUNICORN: Final = (*HEARD, signal.SIGQUIT)
+"""Its master has its processes end at once by SIGQUIT. Elsewhere that dumps stacks, and nothing ends."""
 _pending: Final[list[Any]] = []
 """What C may yet call must not be freed, not even by itself: a few per process."""
 Handler: TypeAlias = Callable[[int, FrameType | None], Any]
@@ -43,7 +46,7 @@ class SignalChain:
         in_main_thread(self._install)
 
     def _install(self) -> None:
-        for number in HEARD:
+        for number in HEARD_OF_GUNICORN if "gunicorn.arbiter" in sys.modules else HEARD:
             before = signal.getsignal(number)
             if callable(before):
                 ours = self._chained(before)

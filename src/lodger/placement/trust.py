@@ -38,8 +38,10 @@ class Own:
     """What the web service would run itself, and its rules of time."""
 
     environment: str
-    jobs: Mapping[str, str | None]
-    """The jobs it may run embedded, each with the queue it is declared with (None: not known here)."""
+    jobs: Mapping[str, str | None] | None
+    """The jobs it may run embedded, each with the queue it is declared with; None in place of a queue, and of all the
+    jobs: not known.
+    """
     queues: tuple[str, ...] = ()
     """Empty: all, also those not seen yet."""
     separate_queues: tuple[str, ...] = ()
@@ -100,7 +102,8 @@ def judge(worker: SeenWorker, before: Track | None, moment: Moment) -> tuple[Tra
 
 def offered(worker: SeenWorker, own: Own) -> frozenset[Pair]:
     """Return the pairs of ``own`` that ``worker`` serves."""
-    return frozenset((queue, job) for queue in worker.queues or (ANY_QUEUE,) for job in worker.jobs & own.jobs.keys())
+    jobs = worker.jobs & (own.jobs or {}).keys()
+    return frozenset((queue, job) for queue in worker.queues or (ANY_QUEUE,) for job in jobs)
 
 
 def _recent(own: Own) -> float:
@@ -158,6 +161,9 @@ def _is_fresh(worker: SeenWorker, moment: Moment) -> bool:
 
 
 def _doubt(track: Track, moment: Moment) -> str | None:
+    own = moment.own
+    if own.jobs is None:
+        return "may serve this app's jobs, which are being found out"
     if not track.pairs:
         return "knows none of this app's jobs"
     if track.trusted:

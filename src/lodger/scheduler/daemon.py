@@ -26,7 +26,7 @@ from lodger.scheduler.firing import Firing
 from lodger.settings import Settings
 from lodger.store import declarations, fires, migrations, schedulers
 from lodger.store.database import Database
-from lodger.trouble import Trouble
+from lodger.trouble import Trouble, backoff
 from lodger.wake.announcer import Announcer
 
 logger: Final = logging.getLogger("lodger.scheduler")
@@ -106,7 +106,7 @@ class Daemon:
         self._untroubled_since = clock()
         self._failures += 1
         self._trouble.note(error)
-        return min(0.1 * 2.0 ** min(self._failures, 10), MAX_BACKOFF_SECONDS) * random.uniform(0.5, 1)
+        return backoff(self._failures, 0.1, MAX_BACKOFF_SECONDS) * random.uniform(0.5, 1)
 
     def _turn(self) -> float:
         self._notice_sleep()

@@ -24,7 +24,8 @@ class EngineHandle(Protocol):
     """One engine, from its start to its death."""
 
     number: int
-    jobs: tuple[str, ...]
+    jobs: Mapping[str, str]
+    """Once it is ready: the jobs it knows, each with its queue."""
     ready: bool
     started: float
     error: str | None
@@ -93,7 +94,7 @@ class ProcessEngine:
     def __init__(self, number: int, message: Mapping[str, Any], seats: int) -> None:
         """Start it; it holds at most ``seats`` runs."""
         self.number = number
-        self.jobs: tuple[str, ...] = ()
+        self.jobs: Mapping[str, str] = {}
         self.ready = False
         self.started = time.monotonic()
         self.error: str | None = None
@@ -137,8 +138,8 @@ class ProcessEngine:
             return
         match message["t"]:
             case "ready":
-                self.ready = True
-                self.jobs = tuple(message["jobs"])
+                self.jobs = message["jobs"]
+                self.ready = True  # last: other threads ask for the jobs of an engine that is
                 self._apart = message["apart"]
             case "tick":
                 self._last_tick = time.monotonic()
@@ -234,7 +235,7 @@ class ThreadEngine:
     def __init__(self, number: int, make: Any) -> None:
         """Start it; ``make(number)`` builds the Engine."""
         self.number = number
-        self.jobs: tuple[str, ...] = ()
+        self.jobs: Mapping[str, str] = {}
         self.ready = False
         self.started = time.monotonic()
         self.error: str | None = None

@@ -2,6 +2,8 @@
 
     an engine has ended so many runs     it is replaced: it retires (claims nothing more, ends with its last run),
     its process is over the soft one     and its successor starts at once, not when a run of an hour is over
+    an engine is not ready in time       it is killed: the app's import, or the worker's lifespan, waits for something
+                                         that may be there for the next one
     all together are over the hard one   the largest share is killed: a job's process, else an engine. Its run is
                                          told by how much, and only it is blamed
 
@@ -23,6 +25,7 @@ from lodger.processes.table import Process, exact_bytes, processes, resident_byt
 from lodger.settings import Settings
 from lodger.supervisor.engines import EngineHandle
 from lodger.supervisor.tree import Share, shares
+from lodger.worker.loading import IMPORT_SECONDS
 
 logger: Final = logging.getLogger("lodger.supervisor")
 
@@ -51,6 +54,8 @@ class Limits:
             return
         self._next_look = now + LOOK_SECONDS
         self._replaced.intersection_update(engine.number for engine in engines)  # a worker that gives up buries none
+        for engine in engines:
+            self._end_the_stuck(engine, now)
         if not self._replaced:  # one at a time: a successor needs memory, too
             self._replace_one(engines)
         if self._hard:
@@ -65,6 +70,11 @@ class Limits:
         wanted = engine.number in self._replaced
         self._replaced.discard(engine.number)
         return wanted
+
+    def _end_the_stuck(self, engine: EngineHandle, now: float) -> None:
+        """Kill an engine whose start does not end; a thread can't be killed, and is left to doctor to tell of."""
+        if engine.pid is not None and not engine.ready and now - engine.started > IMPORT_SECONDS:
+            engine.kill(f"as it was not ready in {IMPORT_SECONDS:.0f} s: the app's import or its lifespan did not end")
 
     # Replacing
 

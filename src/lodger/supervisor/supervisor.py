@@ -31,7 +31,7 @@ from lodger.supervisor.row import Row
 from lodger.supervisor.sweeper import sweep
 from lodger.supervisor.winding_down import WindingDown, kill_late
 from lodger.supervisor.wishes import DRAIN_EXTRA_SECONDS, Wishes
-from lodger.trouble import Trouble
+from lodger.trouble import Trouble, backoff
 from lodger.wake.announcer import Announcer
 
 logger: Final = logging.getLogger("lodger.supervisor")
@@ -83,6 +83,16 @@ class Supervisor:
     def engines(self) -> list[EngineHandle]:
         """Return the engines under supervision."""
         return list(self._engines)
+
+    @property
+    def jobs(self) -> Mapping[str, str] | None:
+        """Return the jobs that its engines know, each with its queue; None while no engine is ready."""
+        return next((engine.jobs for engine in self.engines if engine.ready), None)
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether its last engine died soon after its start."""
+        return self._quick_deaths > 0
 
     def start(self) -> None:
         """Supervise in a thread of this process."""
@@ -260,7 +270,7 @@ class Supervisor:
             return
         lived = time.monotonic() - started
         self._quick_deaths = 0 if lived > SETTLED_SECONDS else self._quick_deaths + 1
-        pause = 0.0 if self._quick_deaths == 0 else min(0.5 * 2**self._quick_deaths, MAX_BACKOFF_SECONDS)
+        pause = 0.0 if self._quick_deaths == 0 else backoff(self._quick_deaths, 0.5, MAX_BACKOFF_SECONDS)
         self._start_after = clock() + pause
         self._last_death = how
         logger.error("engine %d ended after %.0f s: %s; a new one starts in %.0f s", number, lived, how, pause)

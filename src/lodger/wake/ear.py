@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lodger.store.database import Database
 from lodger.store.faults import is_transient
+from lodger.trouble import backoff
 from lodger.wake.attempt import Attempt
 from lodger.wake.messages import EVERYTHING, channel, decode, merged
 from lodger.wake.postgres import abandon, connect, reason
@@ -169,8 +170,8 @@ class Ear:
                 "LISTEN does not work with this database URL (a pooler in transaction mode?), polling instead", error
             )
             return
-        pause = min(self._pace.last_retry, self._pace.first_retry * 2**self._failures) * random.uniform(0.5, 1.0)
-        self._failures = min(self._failures + 1, 20)
+        pause = backoff(self._failures, self._pace.first_retry, self._pace.last_retry) * random.uniform(0.5, 1.0)
+        self._failures += 1
         self.deadline = time.monotonic() + pause
         self._complain("LISTEN was lost, polling until it is back", error)
 

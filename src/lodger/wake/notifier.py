@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from lodger.store.database import Database
+from lodger.trouble import backoff
 from lodger.wake.debounce import Debounce
 from lodger.wake.messages import notify_queues, payloads
 from lodger.wake.postgres import abandon, connect, reason
@@ -142,8 +143,8 @@ class Notifier:
         self._hang_up()
         if not self._failures:
             logger.warning("workers of other hosts learn of new runs by polling for now: %s", reason(error))
-        pause = min(LAST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2**self._failures) * random.uniform(0.5, 1.0)
-        self._failures = min(self._failures + 1, 20)
+        pause = backoff(self._failures, FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS) * random.uniform(0.5, 1.0)
+        self._failures += 1
         with self._changed:
             if not self._closed:  # one try is all that an ending process waits for
                 self._debounce.put_back(queues, time.monotonic() + pause)

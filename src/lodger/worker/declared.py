@@ -18,13 +18,13 @@ from lodger.errors import LodgerError
 from lodger.model.job import Registry
 from lodger.model.schedule import ScheduleSpec
 from lodger.processes.ends import exit_text, kill_group, kill_session
+from lodger.processes.manners import be_a_guest
 from lodger.processes.spawn import accept, die_with_parent, spawn
-from lodger.worker.loading import import_path, load_app
+from lodger.worker.loading import IMPORT_SECONDS, import_path, load_app
 
 logger: Final = logging.getLogger("lodger.worker")
 
 MODULE: Final = "lodger.worker.declared"
-IMPORT_SECONDS: Final = 60.0
 AGAIN_SECONDS: Final = 60.0
 LEAVE_SECONDS: Final = 5.0
 
@@ -45,24 +45,34 @@ class Declared:
 class Inquiry:
     """Asks what an app declares once somebody wants to know, in a thread and again until there is an answer."""
 
-    def __init__(self, app: str) -> None:
-        """Ask nothing yet."""
+    def __init__(
+        self,
+        app: str,
+        tell: Callable[[Declared], None] = lambda _: None,
+        *,
+        meanwhile: str = "its schedules are not known here",
+        nice: int = 0,
+    ) -> None:
+        """Ask nothing yet.
+
+        ``tell`` is called once, with the answer; ``meanwhile`` says to people what follows from having none. The other
+        process has the niceness ``nice``, and leaves first when memory runs out, if that is over 0.
+        """
         self._app = app
-        self._lock = threading.Lock()
-        self._listeners: list[Callable[[Declared], None]] = []
+        self._tell = tell
+        self._meanwhile = meanwhile
+        self._nice = nice
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
         self._answer: Declared | None = None
 
-    def ask(self, tell: Callable[[Declared], None] | None = None) -> Declared | None:
-        """Return the answer if it is there; else ``tell`` is called with it once, in another thread."""
-        with self._lock:
-            if self._answer is None and tell is not None:
-                self._listeners.append(tell)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._main, name="lodger-inquiry", daemon=True)
-                self._thread.start()
-            return self._answer
+    def ask(self) -> Declared | None:
+        """Return the answer; None while there is none."""
+        if self._thread is None:
+            thread = threading.Thread(target=self._main, name="lodger-inquiry", daemon=True)
+            thread.start()  # it may find no thread to be had: then the next call tries again
+            self._thread = thread
+        return self._answer
 
     def stop(self) -> None:
         """Ask no more."""
@@ -71,22 +81,25 @@ class Inquiry:
     def _main(self) -> None:
         while not self._over.is_set():
             try:
-                answer = declared_by(self._app)
+                answer = declared_by(self._app, self._nice)
+                self._tell(answer)
             except Exception as error:  # noqa: BLE001 - nor may any other trouble end the asking
-                text = str(error) if isinstance(error, NotDeclared) else f"{type(error).__name__}: {error}"
-                logger.error("%s (tried again in %.0f s)", text, AGAIN_SECONDS)  # noqa: TRY400 - not our traceback
+                self._complain(error)
                 self._over.wait(AGAIN_SECONDS)
             else:
-                with self._lock:
-                    self._answer = answer
-                for tell in self._listeners:
-                    tell(answer)
+                self._answer = answer
                 return
 
+    def _complain(self, error: Exception) -> None:
+        if self._over.is_set():  # it ends with us
+            return
+        text = str(error) if isinstance(error, NotDeclared) else f"{type(error).__name__}: {error}"
+        logger.error("%s (tried again in %.0f s; until then %s)", text, AGAIN_SECONDS, self._meanwhile)
 
-def declared_by(app: str) -> Declared:
+
+def declared_by(app: str, nice: int = 0) -> Declared:
     """Return what the app at ``app`` (package.module:name) declares. Raises NotDeclared."""
-    process, channel = spawn(MODULE, {"app": app, "path": import_path()}, new_session=True)
+    process, channel = spawn(MODULE, {"app": app, "path": import_path(), "nice": nice}, new_session=True)
     try:
         if channel.connection.poll(IMPORT_SECONDS):
             told = channel.recv()
@@ -118,6 +131,8 @@ def main() -> None:
     die_with_parent()
     if channel.connection.poll():  # no more is said to us: this is the channel's end, the parent died before that
         return
+    if first["nice"]:
+        be_a_guest(first["nice"])
     try:
         registry: Registry = load_app(first["app"], first["path"]).registry
         told: dict[str, Any] = {

@@ -30,6 +30,7 @@ from lodger.scheduler.declarer import Declarer
 from lodger.settings import Settings
 from lodger.store import claims, finish
 from lodger.store.database import Conn, Database
+from lodger.trouble import backoff
 from lodger.wake.announcer import Announcer
 from lodger.wake.listener import Listener
 from lodger.worker import desk as desks
@@ -130,9 +131,9 @@ class Engine:
     # what others call, from any thread
 
     @property
-    def jobs(self) -> tuple[str, ...]:
-        """Return the names of the jobs that this engine can execute."""
-        return tuple(sorted(self._registry.jobs))
+    def jobs(self) -> dict[str, str]:
+        """Return the names of the jobs that this engine can execute, each with its queue."""
+        return {name: spec.queue for name, spec in self._registry.jobs.items()}
 
     @property
     def apart(self) -> tuple[str, ...]:
@@ -233,7 +234,7 @@ class Engine:
         """Return the seconds until there is something to do without being called."""
         waits = [self._slots.patience(), self._desk.patience(), self._answers.patience()]
         if self._failures:
-            waits = [min(0.05 * 2**self._failures, MAX_BACKOFF_SECONDS) * self._random.uniform(0.5, 1)]
+            waits = [backoff(self._failures, 0.05, MAX_BACKOFF_SECONDS) * self._random.uniform(0.5, 1)]
         elif self._may_claim():
             waits.append(self._claimer.patience())
         if self._slots.active:
@@ -395,7 +396,7 @@ class Engine:
 
     def _note_failure(self, error: Exception) -> None:
         self._bypass.note(error)
-        self._failures = min(self._failures + 1, 10)
+        self._failures += 1
         if self._failures == 1:
             logger.warning(
                 "database: %s: %s (claiming stops, results are kept, trying on)", type(error).__name__, error

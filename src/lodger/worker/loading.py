@@ -7,10 +7,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 from lodger.errors import ConfigurationError
 
+IMPORT_SECONDS: Final = 600.0
+"""How long the import of an app may take: minutes, on a small share of a CPU. Beyond, it waits for what never comes."""
 WHERE = "package.module:name of a Lodger object, importable from the working directory"
 
 

@@ -19,6 +19,7 @@ from lodger.settings import Settings
 from lodger.store import upkeep
 from lodger.store.database import Conn, Database
 from lodger.store.sql import Terms, statement
+from lodger.trouble import backoff
 
 logger: Final = logging.getLogger("lodger.worker")
 
@@ -94,7 +95,7 @@ class Maintenance:
             except Exception as error:  # noqa: BLE001 - chores must not end the thread
                 failures += 1
                 logger.warning("maintenance: %s (tried again)", error)
-                self._stop.wait(min(0.2 * 2**failures, MAX_BACKOFF_SECONDS) * random.uniform(0.5, 1))
+                self._stop.wait(backoff(failures, 0.2, MAX_BACKOFF_SECONDS) * random.uniform(0.5, 1))
             next_due = min(chore.due for chore in self._chores)
             self._stop.wait(max(0.0, next_due - time.monotonic()))
 
