@@ -18,7 +18,7 @@ from typing import (
 )
 
 from lodger.client.job import Job
-from lodger.errors import InvalidInput
+from lodger.errors import ConfigurationError, InvalidInput
 from lodger.model.arguments import Arguments, Result
 from lodger.model.job import ExecutorName, JobSpec, Registry, checked_retry, checked_tags
 from lodger.model.retry import Retry
@@ -141,7 +141,12 @@ class Declaring:
     def import_jobs(self) -> None:
         """Import the modules that declare jobs (every worker process does)."""
         for module in self._imports:
-            importlib.import_module(module)
+            try:
+                importlib.import_module(module)
+            except ModuleNotFoundError as error:
+                if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+                    raise  # it is there, and imports something that is not
+                raise ConfigurationError("imports", module, f"modules; there is no {error.name}") from error
 
 
 def _takes_run(function: Callable[..., Any]) -> bool:

@@ -6,14 +6,19 @@ variable, the value and what is allowed.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any, Final
 
 from lodger.errors import ConfigurationError
 
+logger: Final = logging.getLogger("lodger")
+ALIKE: Final = 0.9
+"""As difflib counts: a letter or two in so many."""
 DAY: Final = 86400.0
 MAX_IDENTIFIER: Final = 31
 QUEUE_NAME: Final = re.compile(r"[A-Za-z0-9_.:\-]{1,64}")
@@ -209,7 +214,21 @@ def read(overrides: Mapping[str, Any] | None = None, environ: Mapping[str, str] 
             values[name] = _typed(name, overrides[name], one.default)
         elif one.metadata["variable"] in environ:
             values[name] = _parsed(one.metadata["variable"], environ[one.metadata["variable"]], one.default)
+    for variable in environ:
+        if variable.startswith("LODGER_"):
+            _question(variable)
     return Settings(**values)
+
+
+@cache
+def _question(variable: str) -> None:
+    """Warn of what looks like a misspelt variable, once; others may have any name."""
+    from difflib import get_close_matches
+
+    known = [one.metadata["variable"] for one in fields(Settings)]
+    meant = [] if variable in known else get_close_matches(variable, known, n=1, cutoff=ALIKE)
+    if meant:
+        logger.warning("%s is set, which is no setting of Lodger's: is %s meant?", variable, meant[0])
 
 
 def _typed(name: str, value: Any, default: Any) -> Any:

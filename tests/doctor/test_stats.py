@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,7 +70,7 @@ def test_at_a_glance(lodger: Command, store: Store, schedules: Schedules) -> Non
     assert list(rows) == ["default", "media", "held", "mail"], "those without a worker first"
     assert rows["default"][1:] == ["2", "2", "h", "1", f"{ME}; NOBODY serves unheard"]
     assert rows["media"][1] == "1"
-    assert rows["media"][-1] == "NOBODY"
+    assert rows["media"][-1].startswith("NOBODY serves ")
     assert rows["held"][-1].split() == ["paused", "NOBODY"]
     assert rows["mail"][1:3] == ["0", "-"]
     assert shown["Workers"][1].split()[:7] == ["separate", "h:1", "ready", "e", "r", "mail,default", "1"]
@@ -89,6 +93,17 @@ def test_json(lodger: Command, store: Store) -> None:
         "orphans": ["j"],
     }
     assert told["schedules"] == {"states": {}, "due": 0, "next_in_seconds": None, "live_daemons": 0}
+
+
+def test_who_reads_no_more_is_no_error(store: Store, database_url: str) -> None:
+    """`lodger stats | head -1`. Fails when the pipe's end is told as a traceback."""
+    ear, mouth = os.pipe()
+    os.close(ear)
+    command = [str(Path(sys.executable).with_name("lodger")), "stats"]
+    environment = {**os.environ, "DATABASE_URL": database_url}
+    done = subprocess.run(command, stdout=mouth, stderr=subprocess.PIPE, env=environment, check=False)
+    os.close(mouth)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_what_was_done(lodger: Command, store: Store) -> None:

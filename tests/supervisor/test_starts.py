@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lodger.model.coverage import SeenWorker, is_crash_looping
+from lodger.model.coverage import EngineState, SeenWorker, is_crash_looping
 from lodger.supervisor import limits
 from tests.supervisor.test_yield import Bench
 from tests.support.wait import wait_until
@@ -42,6 +42,23 @@ def test_a_worker_beats_though_it_can_start_no_engine(bench: Bench, monkeypatch:
         assert "/nowhere/python" in (last.engines[0].error or "")
         assert recorders() == []
     bench.wait_ready()
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)  # of importance are processes, not databases
+def test_while_the_next_engine_starts_the_row_tells_what_the_last_one_died_of(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Fails when only an engine that is missing has an error: doctor had none to tell, most of the time."""
+    monkeypatch.setenv("TEST_BROKEN_ONCE", str(tmp_path / "mark"))
+    bench.start("separate", app="tests.worker.broken_once:lodger")
+
+    def starting() -> EngineState | None:
+        seen = bench.seen()
+        engines = seen.engines if seen else ()
+        return next((one for one in engines if one.state == "starting" and one.deaths), None)
+
+    engine = wait_until(starting, 30, "the next engine")
+    assert "OSError: broken (" in (engine.error or "")
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)  # of importance are processes, not databases

@@ -10,7 +10,7 @@ import pytest
 
 from lodger import Lodger
 from lodger.errors import ConfigurationError, DatabaseUrlMissing
-from lodger.worker.loading import load_app
+from lodger.worker.loading import load_app, told
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,33 @@ def test_a_wrong_place_is_told_what_is_wrong_with_it(place: str, told: str) -> N
         load_app(place)
     assert str(caught.value).startswith(f"LODGER_APP: {place!r} is not allowed")
     assert told in str(caught.value)
+
+
+def test_a_module_of_imports_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a setting that is wrong: no other engine will find it. Fails when it is an import like any other."""
+    place(tmp_path, monkeypatch, shop_one='lodger = Lodger(app="shop_one:lodger", imports=["reprots"])')
+    with pytest.raises(ConfigurationError, match=r"imports: 'reprots' is not allowed.*there is no reprots"):
+        load_app("shop_one:lodger")
+
+
+def test_an_import_that_fails_is_told_with_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The app's own line, not that of the library it calls. Fails when the last line of all is told."""
+    place(
+        tmp_path,
+        monkeypatch,
+        shop_two='lodger = Lodger(app="shop_two:lodger", imports=["shop_more"])',
+        shop_more="import json\n\njson.loads('{')",
+    )
+    with pytest.raises(ValueError, match="Expecting") as caught:
+        load_app("shop_two:lodger")
+    assert told(caught.value).endswith(f"({tmp_path}/shop_more.py, line 4)")
+
+
+def place(folder: Path, monkeypatch: pytest.MonkeyPatch, **modules: str) -> None:
+    """Make modules that can be imported."""
+    for name, code in modules.items():
+        (folder / f"{name}.py").write_text(f"from lodger import Lodger\n{code}\n")
+    monkeypatch.syspath_prepend(folder)
 
 
 @pytest.mark.parametrize("mode", ["false", "auto"])

@@ -41,6 +41,14 @@ def test_settings_survive_the_way_to_an_engine() -> None:
     assert Settings.from_json(settings.to_json()) == settings
 
 
+def test_a_misspelt_variable_is_questioned_once(caplog: pytest.LogCaptureFixture) -> None:
+    """And one that means something else is not. Fails when only what is known is read."""
+    for _ in range(2):
+        read({}, {"LODGER_CONCURENCY": "3", "LODGER_CONCURRENCY": "3", "LODGER_TEAM": "shop"})
+    (told,) = caplog.messages
+    assert told == "LODGER_CONCURENCY is set, which is no setting of Lodger's: is LODGER_CONCURRENCY meant?"
+
+
 @pytest.mark.parametrize("text", ["lazy", "", "IDLE", "idle,nice"])
 def test_an_unknown_word_is_refused_with_those_that_are_known(text: str) -> None:
     """Fails without the look at `words`."""

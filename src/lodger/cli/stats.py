@@ -73,10 +73,8 @@ def _queues(lines: tuple[QueueLine, ...]) -> str:
 
 
 def _served(line: QueueLine) -> str:
-    if not line.served_by:
-        return NOBODY
-    lost = f"; {NOBODY} serves {', '.join(line.orphans)}" if line.orphans else ""
-    return ", ".join(line.served_by) + lost
+    lost = [f"{NOBODY} serves {', '.join(line.orphans)}"] if line.orphans else []
+    return "; ".join([*filter(None, [", ".join(line.served_by)]), *lost]) or NOBODY
 
 
 def _workers(lines: tuple[WorkerLine, ...]) -> str:
@@ -92,7 +90,7 @@ def _workers(lines: tuple[WorkerLine, ...]) -> str:
             ",".join(line.queues) or "all",
             str(line.jobs),
             str(line.active),
-            "never" if line.last_claim_seconds is None else f"{_span(line.last_claim_seconds)} ago",
+            "none told" if line.last_claim_seconds is None else f"{_span(line.last_claim_seconds)} ago",
             f"{_span(line.beat_seconds)} ago",
             _span(line.age_seconds),
         ]
@@ -116,7 +114,7 @@ def _schedules(line: SchedulesLine) -> str:
     if not line.states:
         return "none"
     states = ", ".join(f"{count} {state}" for state, count in line.states.items())
-    coming = "none to come" if line.next_in_seconds is None else f"the next in {_span(line.next_in_seconds)}"
+    coming = "no next instant" if line.next_in_seconds is None else f"the next in {_span(line.next_in_seconds)}"
     daemons = counted(line.live_daemons, "live daemon") if line.live_daemons else f"{NOBODY} fires them"
     return clean(f"{states}; {line.due} due, {coming}; {daemons}")
 

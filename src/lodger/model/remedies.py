@@ -72,7 +72,7 @@ def remedy(pairs: Sequence[Pair], near: Near | None, here: Here) -> str:
         "engine": "its log says more; mend that, and it starts anew by itself",
         "job": (
             f"deploy the code of {shown(job for _, job in pairs)} to that worker, and name its module in "
-            "Lodger(imports=[...])"
+            "Lodger(imports=[...]); if the name is misspelt: cancel those runs: lodger.cancel(id)"
         ),
         "yields": f"it takes over by itself in a while; sooner with: {start}",
     }

@@ -49,7 +49,11 @@ ELECTION_SECONDS: Final = 1.0
 SIBLINGS_SECONDS: Final = 1.0
 """How long a whole service may take until all of its processes have heard that it stops."""
 GLANCE_SECONDS: Final = 0.05
-MEANWHILE: Final = "a separate worker is not counted on, and schedules of modules not imported here do not fire"
+MEANWHILE: Final = {
+    False: "the embedded worker runs beside separate ones",
+    True: "this process neither stands by nor declares the schedules of modules that it has not imported",
+}
+"""What follows as long as the app can't be imported; True: with a schedule daemon in any case."""
 HAND_OVER_SECONDS: Final = 5.0
 TOLD: Final = {"signal": b"\0", "end": b"e", "drain": b"d"}
 """What is written to the pipe: a signal came; the server ends this process; the program wants the worker ended."""
@@ -82,7 +86,7 @@ class Embedded:
         self._database = open_database(self._url, settings, pool_size=1)
         self._governor: Governor | None = None
         self._daemon: Daemon | None = None
-        self._inquiry = Inquiry(settings.app, meanwhile=MEANWHILE, nice=settings.nice)
+        self._inquiry = Inquiry(settings.app, meanwhile=MEANWHILE[schedules == "on"], nice=settings.nice)
         self._election: Election | None = None
         self._is_declared = False
         self._is_prepared = False

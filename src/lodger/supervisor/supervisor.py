@@ -290,7 +290,9 @@ class Supervisor:
             told.append({**lost, "full": False, "error": self._last_death or None})
         settled = time.monotonic() - max((engine.started for engine in self._engines), default=0) > SETTLED_SECONDS
         deaths = 0 if settled and len(self._engines) >= self._plan.engines else self._quick_deaths
-        return [{**one, "deaths": deaths, "yields": sorted(self._yields)} for one in told]
+        common = {"deaths": deaths, "yields": sorted(self._yields)}
+        last = self._last_death if deaths else None
+        return [{**one, **common, "error": one["error"] or last} for one in told]
 
     def _give_up(self, why: str) -> None:
         """Our runs belong to others: end the engines at once, begin anew under another id."""

@@ -27,6 +27,7 @@ logger: Final = logging.getLogger("lodger.supervisor")
 
 LAST_RESORT_SECONDS: Final = 0.5
 HEAR_SECONDS: Final = 0.05
+REAP_SECONDS: Final = 0.5
 
 Guarded = Callable[[Callable[[], None]], bool]
 
@@ -160,6 +161,9 @@ class WindingDown:
                 logger.warning("engine %d did not end in time and is killed", engine.number)
                 engine.kill()
             self._stopped(engine)
+        until = clock() + REAP_SECONDS  # or zombies are left in a web process that lives on
+        while clock() < until and any(engine.pid and engine.death() is None for engine in self._engines):
+            self._wishes.rest(HEAR_SECONDS)
 
 
 def kill_late(over: threading.Event, wishes: Wishes, row: Row, engines: list[EngineHandle]) -> None:

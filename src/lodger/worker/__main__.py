@@ -27,7 +27,7 @@ from lodger.store.sql import Tables
 from lodger.worker.alone import Alone
 from lodger.worker.engine import Engine, EngineBroken, Identity
 from lodger.worker.flight import Flight
-from lodger.worker.loading import load_app
+from lodger.worker.loading import load_app, told
 
 logger: Final = logging.getLogger("lodger.worker")
 
@@ -48,9 +48,7 @@ def main() -> None:
         engine = _make_engine(first)
         engine.start()
     except Exception as error:  # noqa: BLE001 - told to the supervisor, which says it to people
-        is_hopeless = isinstance(error, ConfigurationError)
-        text = str(error) if is_hopeless else f"{type(error).__name__}: {error}"
-        channel.send({"t": "failed", "error": text, "hopeless": is_hopeless})
+        channel.send({"t": "failed", "error": told(error), "hopeless": isinstance(error, ConfigurationError)})
         _leave(EXIT_START_FAILED)
     on_signal((signal.SIGTERM,), engine.drain)
     orders = Orders(channel, engine, _make_alone(first, engine))

@@ -20,7 +20,7 @@ from lodger.model.schedule import ScheduleSpec
 from lodger.processes.ends import exit_text, kill_group, kill_session
 from lodger.processes.manners import be_a_guest
 from lodger.processes.spawn import accept, die_with_parent, spawn
-from lodger.worker.loading import IMPORT_SECONDS, import_path, load_app
+from lodger.worker.loading import IMPORT_SECONDS, import_path, load_app, told
 
 logger: Final = logging.getLogger("lodger.worker")
 
@@ -102,20 +102,20 @@ def declared_by(app: str, nice: int = 0) -> Declared:
     process, channel = spawn(MODULE, {"app": app, "path": import_path(), "nice": nice}, new_session=True)
     try:
         if channel.connection.poll(IMPORT_SECONDS):
-            told = channel.recv()
+            answer = channel.recv()
         else:
-            told = {"error": f"its import has not ended in {IMPORT_SECONDS:.0f} s"}
+            answer = {"error": f"its import has not ended in {IMPORT_SECONDS:.0f} s"}
     except EOFError:
-        told = {"error": f"its process ended while it was imported ({_ending_of(process)})"}
+        answer = {"error": f"its process ended while it was imported ({_ending_of(process)})"}
     finally:
         channel.close()
         if process.poll() is None:  # a thread that the app has started may keep it alive
             kill_group(process.pid)
         kill_session(process.pid)
         process.wait()
-    if "error" in told:
-        raise NotDeclared(f"{app} can't be imported: {told['error']}")
-    return Declared(tuple(map(ScheduleSpec.from_json, told["schedules"])), told["jobs"])
+    if "error" in answer:
+        raise NotDeclared(f"the app at {app} can't be imported: {answer['error']}")
+    return Declared(tuple(map(ScheduleSpec.from_json, answer["schedules"])), answer["jobs"])
 
 
 def _ending_of(process: subprocess.Popen[bytes]) -> str:
@@ -135,13 +135,13 @@ def main() -> None:
         be_a_guest(first["nice"])
     try:
         registry: Registry = load_app(first["app"], first["path"]).registry
-        told: dict[str, Any] = {
+        answer: dict[str, Any] = {
             "schedules": [spec.to_json() for spec in registry.schedules.values()],
             "jobs": {name: spec.queue for name, spec in registry.embeddable().jobs.items()},
         }
     except Exception as error:  # noqa: BLE001 - told to who asks, which says it to people
-        told = {"error": f"{type(error).__name__}: {error}"}
-    channel.send(told)
+        answer = {"error": told(error)}
+    channel.send(answer)
 
 
 if __name__ == "__main__":

@@ -4,21 +4,40 @@ from __future__ import annotations
 
 import importlib
 import sys
+import sysconfig
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from lodger.errors import ConfigurationError
+from lodger.errors import ConfigurationError, LodgerError
 
 IMPORT_SECONDS: Final = 600.0
 """How long the import of an app may take: minutes, on a small share of a CPU. Beyond, it waits for what never comes."""
+LIBRARIES: Final = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
+OURS: Final = Path(__file__).parents[1]
 WHERE = "package.module:name of a Lodger object, importable from the working directory"
 
 
 def import_path() -> list[str]:
     """Return where this process imports from, as another process needs it."""
     return [entry or str(Path.cwd()) for entry in sys.path]
+
+
+def told(error: Exception) -> str:
+    """Return what went wrong while an app was loaded, with the place in its own code."""
+    if isinstance(error, LodgerError):
+        return str(error)
+    frames = [one for one in traceback.extract_tb(error.__traceback__) if not _is_machinery(one.filename)]
+    place = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {error}{place}"
+
+
+def _is_machinery(filename: str) -> bool:
+    """Whether it is a file of the interpreter, of an installed library's, or of Lodger's: the app's line called it."""
+    path = Path(filename)
+    return filename.startswith("<") or any(path.is_relative_to(place) for place in (*LIBRARIES, OURS))
 
 
 def load_app(place: str, path: Sequence[str] = ()) -> Any:
